@@ -1,0 +1,172 @@
+"""What a change of settings makes of an account, and what it still lacks to answer (contract 3)."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, TypedDict
+
+from app.domain.accounts import Account, Locale, ReplyMode, Secrets, masked
+from app.domain.assistants import ApiChoice, Assistant, AssistantUnknown, Profile, ProfileMissing, resolve
+
+
+class ProfileChange(TypedDict, total=False):
+    """The fields of a profile that a person may write; what is left out stays."""
+
+    model: str
+    instructions: str
+    vector_store_ids: list[str]
+    temperature: float | None
+
+
+class SettingsChange(TypedDict, total=False):
+    """What a company may change itself, in the widget. What is left out stays; None empties a field."""
+
+    openai_api_key: str | None
+    assistant_id: str | None
+    profile: ProfileChange | None
+    timezone: str
+    locale: Locale
+    failure_text: str | None
+    contact_daily_limit: int | None
+    reply_mode: ReplyMode
+
+
+class AccountChange(SettingsChange, total=False):
+    """What an operator may change."""
+
+    subdomain: str
+    client_id: str | None
+    client_secret: str
+    access_token: str | None
+    plan: str
+    weights: dict[str, int]
+
+
+class InvalidFields(Exception):
+    """A change that cannot be made. fields: what is wrong by field name; no value stands in it."""
+
+    def __init__(self, fields: Mapping[str, list[str]]) -> None:
+        super().__init__("; ".join(f"{name}: {' '.join(messages)}" for name, messages in fields.items()))
+        self.fields = dict(fields)
+
+
+STALE_MASK = "This is a masked secret, and not of the one that is stored. Send the whole secret, or leave it out."
+MODEL_MISSING = "A profile needs a model."
+
+# Fields of a change that are fields of the account just as they are.
+_PLAIN = frozenset(
+    (
+        "subdomain",
+        "client_id",
+        "assistant_id",
+        "plan",
+        "timezone",
+        "locale",
+        "failure_text",
+        "contact_daily_limit",
+        "reply_mode",
+        "weights",
+    )
+)
+
+
+def is_mask(text: str) -> bool:
+    """Whether this is a secret as it is shown, not the secret itself."""
+    return "…" in text
+
+
+def changed(account: Account, change: AccountChange) -> Account:
+    """The account after the change.
+
+    A masked secret means that it stays. A profile is changed field by field; whoever changes an imported one makes it
+    their own. Another Assistant ID leaves the profile behind that was imported from the one before.
+
+    Raises InvalidFields.
+    """
+    plain: dict[str, Any] = {name: value for name, value in change.items() if name in _PLAIN}
+    updated = replace(account, **plain)
+    if updated.assistant_id != account.assistant_id and _imported(account.profile):
+        updated = replace(updated, profile=None)
+    return replace(
+        updated,
+        secrets=_changed_secrets(account.secrets, change),
+        profile=_changed_profile(updated.profile, change) if "profile" in change else updated.profile,
+    )
+
+
+def with_imported(account: Account, assistant_id: str | None, profile: Profile) -> Account:
+    """The account with the definition that OpenAI gave of this assistant, unless it has moved on or wrote its own."""
+    if account.assistant_id != assistant_id or (account.profile is not None and not _imported(account.profile)):
+        return account
+    return replace(account, profile=profile)
+
+
+def asked_of_openai(account: Account, choice: ApiChoice) -> Assistant | None:
+    """The assistant that the account's settings name, None where they name none."""
+    try:
+        return resolve(account.assistant_id, account.profile, choice)
+    except (AssistantUnknown, ProfileMissing):
+        return None
+
+
+def shortcomings(account: Account, choice: ApiChoice) -> tuple[str, ...]:
+    """Why the account cannot answer yet as far as its record tells; sentences for an operator, without secrets."""
+    key = account.secrets.openai_api_key
+    found = []
+    if key is None:
+        found.append("No openai_api_key is stored: the account cannot answer.")
+    elif not key.startswith("sk-"):
+        found.append("openai_api_key does not begin with sk-: is it really a key of OpenAI?")
+    if asked_of_openai(account, choice) is None:
+        found.append(_missing_assistant(account.assistant_id))
+    if account.secrets.access_token is None:
+        found.append(
+            "No access token of Kommo is stored: install the integration in Kommo, or send a long-lived access_token."
+        )
+    return tuple(found)
+
+
+def _missing_assistant(assistant_id: str | None) -> str:
+    if assistant_id is None:
+        return "No assistant_id and no profile is stored: the account cannot answer."
+    if assistant_id.startswith("asst_"):
+        return "The Assistants API is switched off (OPENAI_API=responses) and no profile is stored for assistant_id."
+    return "assistant_id is malformed: it should begin with asst_ or pmpt_, or a profile must stand beside it."
+
+
+def _imported(profile: Profile | None) -> bool:
+    return profile is not None and profile.source == "imported"
+
+
+def _changed_secrets(secrets: Secrets, change: AccountChange) -> Secrets:
+    key = _changed_secret("openai_api_key", secrets.openai_api_key, change)
+    token = _changed_secret("access_token", secrets.access_token, change)
+    # A refresh token belongs to the access token that it came with.
+    refresh_token = secrets.refresh_token if token == secrets.access_token else None
+    return Secrets(openai_api_key=key, access_token=token, refresh_token=refresh_token)
+
+
+def _changed_secret(name: str, stored: str | None, change: Mapping[str, Any]) -> str | None:
+    if name not in change:
+        return stored
+    given: str | None = change[name]
+    if given is None or not is_mask(given):
+        return given
+    if given != masked(stored):
+        raise InvalidFields({name: [STALE_MASK]})
+    return stored
+
+
+def _changed_profile(profile: Profile | None, change: AccountChange) -> Profile | None:
+    fields = change["profile"]
+    if fields is None:
+        return None
+    values: dict[str, Any] = dict(fields)
+    if "vector_store_ids" in values:
+        values["vector_store_ids"] = tuple(values["vector_store_ids"])
+    if profile is None:
+        if "model" not in values:
+            raise InvalidFields({"profile.model": [MODEL_MISSING]})
+        return Profile(**values)
+    written = replace(profile, **values)
+    # Settings that come back as they were shown change nothing: an imported profile goes on sleeping.
+    return profile if written == profile else replace(written, source="manual", active=True)

@@ -1,0 +1,108 @@
+"""A company's account as the rest of ByteGPT sees it (contract 3)."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+from zoneinfo import ZoneInfo
+
+from app.domain.assistants import Profile
+from app.domain.plans import DEFAULT_PLAN
+
+Locale = Literal["pt", "es", "en"]
+ReplyMode = Literal["data", "handlers"]
+LOCALES: tuple[Locale, ...] = ("pt", "es", "en")
+REPLY_MODES: tuple[ReplyMode, ...] = ("data", "handlers")
+
+# What a client reads when the company has written no text of its own: polite, and promising nothing.
+DEFAULT_FAILURE_TEXTS: dict[Locale, str] = {
+    "pt": "Desculpe, não consegui responder agora. Em breve alguém da nossa equipe falará com você.",
+    "es": "Disculpe, no pude responder en este momento. En breve alguien de nuestro equipo hablará con usted.",
+    "en": "Sorry, I could not answer just now. Someone from our team will get back to you soon.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """What must never be shown, logged or stored unencrypted.
+
+    access_token: a private integration's long-lived token, or the current one of OAuth.
+    refresh_token: None with a long-lived token, which cannot be refreshed.
+    """
+
+    openai_api_key: str | None = field(default=None, repr=False)
+    access_token: str | None = field(default=None, repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """One installed company.
+
+    version counts every change of the record; who accepts a turn with an older one must read again.
+    client_id: its private integration, None for the public one of the settings.
+    plan: the one of the present month. next_plan: the one it will have from its next month on, None for the same.
+    failure_text: what the client reads when the answer fails, None for the default of the locale.
+    weights: requests charged per handler code; a code that is not listed costs 1.
+    """
+
+    account_id: int
+    subdomain: str
+    version: int = 0
+    client_id: str | None = None
+    assistant_id: str | None = None
+    profile: Profile | None = None
+    plan: str = DEFAULT_PLAN
+    next_plan: str | None = None
+    timezone: str = "America/Sao_Paulo"
+    locale: Locale = "pt"
+    failure_text: str | None = None
+    contact_daily_limit: int | None = None
+    reply_mode: ReplyMode = "data"
+    weights: dict[str, int] = field(default_factory=dict)
+    paused: bool = False
+    secrets: Secrets = field(default_factory=Secrets)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which the account's months and days begin."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def shown_failure_text(self) -> str:
+        """What the client reads when the answer fails; never empty."""
+        return self.failure_text or DEFAULT_FAILURE_TEXTS[self.locale]
+
+    def weight_of(self, handler: str | None) -> int:
+        """Requests that one turn of this handler costs, at least 1."""
+        return self.weights.get(handler or "", 1)
+
+
+class AccountUnknown(Exception):
+    """No account with this id is stored."""
+
+    def __init__(self, account_id: int) -> None:
+        super().__init__(f"account {account_id} is not known")
+        self.account_id = account_id
+
+
+class AccountExists(Exception):
+    """An account with this id is already stored."""
+
+    def __init__(self, account_id: int) -> None:
+        super().__init__(f"account {account_id} exists already")
+        self.account_id = account_id
+
+
+class ChangedMeanwhile(Exception):
+    """Someone else changed the account after it was read: read it again."""
+
+    def __init__(self, account_id: int) -> None:
+        super().__init__(f"account {account_id} was changed by someone else at the same time")
+        self.account_id = account_id
+
+
+def masked(secret: str | None) -> str | None:
+    """A secret as people may see it: `sk-…wxyz`, or `…` alone where it is too short to show a part of."""
+    if secret is None:
+        return None
+    prefix = "sk-" if secret.startswith("sk-") else ""
+    return f"{prefix}…{secret[-4:]}" if len(secret) >= 12 else f"{prefix}…"

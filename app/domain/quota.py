@@ -1,0 +1,49 @@
+"""Months, days and what is left of a plan (contract 7). Times come in as arguments: the service's clock decides."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+PERIOD_FORMAT = "%Y-%m"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the ledger. at: milliseconds. requests: what it does to the balance. request_id "" for none."""
+
+    at: int
+    request_id: str
+    kind: str
+    requests: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """The counters of one month. plan: the one the allowance comes from."""
+
+    plan: str
+    allowance: int
+    used: int = 0
+    reserved: int = 0
+
+
+def period_of(moment: datetime, zone: ZoneInfo) -> str:
+    """The month, `YYYY-MM`, that a moment belongs to where the account lives. moment must be aware."""
+    return moment.astimezone(zone).strftime(PERIOD_FORMAT)
+
+
+def day_of(moment: datetime, zone: ZoneInfo) -> str:
+    """The day, `YYYY-MM-DD`, that a moment belongs to where the account lives. moment must be aware."""
+    return moment.astimezone(zone).strftime("%Y-%m-%d")
+
+
+def next_period(period: str) -> str:
+    """The month after this one."""
+    year, month = (int(part) for part in period.split("-"))
+    return f"{year + month // 12:04d}-{month % 12 + 1:02d}"
+
+
+def remaining(allowance: int, boosts: int, used: int, reserved: int) -> int:
+    """Requests that can still be accepted; never below 0, also after a change to a smaller plan."""
+    return max(0, allowance + boosts - used - reserved)

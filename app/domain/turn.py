@@ -1,0 +1,197 @@
+"""The life of a turn: its states, which follow which, and how its time is shared out (design 1)."""
+
+import secrets
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Literal
+
+from app.domain.assistants import Api
+from app.domain.failures import Failure
+
+
+class Status(StrEnum):
+    """Where a turn stands. The value is what `turn show` prints."""
+
+    ACCEPTED = "accepted"
+    ASKING = "asking"
+    ANSWERED = "answered"
+    FAILED = "failed"
+    REFUSED = "refused"
+    DELIVERED = "delivered"
+    NOT_WAITING = "not_waiting"
+    UNDELIVERABLE = "undeliverable"
+
+
+# Still without a last word: OpenAI may be asked.
+UNDECIDED = (Status.ACCEPTED, Status.ASKING)
+# Decided, but Kommo has not been told.
+DECIDED = (Status.ANSWERED, Status.FAILED, Status.REFUSED)
+CLOSED = (Status.DELIVERED, Status.NOT_WAITING, Status.UNDELIVERABLE)
+
+
+class Charge(StrEnum):
+    """What became of the turn's requests. REFUSED and free turns never had any."""
+
+    NONE = "none"
+    RESERVED = "reserved"
+    SETTLED = "settled"
+    RELEASED = "released"
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How long things may take, in seconds.
+
+    turn: from the webhook to the continue call (TURN_DEADLINE).
+    patience: from the webhook to the last try to hand an answer over (DELIVERY_PATIENCE).
+    """
+
+    turn: float
+    patience: float
+
+    @property
+    def reserve(self) -> float:
+        """What is kept back from asking for the continue call."""
+        return min(5.0, max(1.0, self.turn / 10))
+
+    @property
+    def lease(self) -> float:
+        """How long a worker may be silent before its turn is taken over.
+
+        Short against the turn, so that a taken-over one still meets its deadline; long against a pause of a busy
+        process, so that no living worker loses a turn.
+        """
+        return min(6.0, max(1.0, self.turn / 5))
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A turn as its record in Redis tells it. Times are milliseconds since the epoch.
+
+    claims: how many workers have taken it; more than one means that an earlier one was lost.
+    line: the conversation's key within the account, None for a turn without memory.
+    first_refusal: the first of its month for the plan's sake.
+    asked: an attempt may have reached OpenAI.
+    maybe_delivered: a continue call may have reached Kommo, so that a 404 means that it had.
+    """
+
+    request_id: str
+    account_id: int
+    status: Status
+    accepted_at: int
+    deadline_at: int
+    return_url: str
+    period: str
+    weight: int
+    claims: int
+    line: str | None = None
+    error_code: Failure | None = None
+    charge: Charge = Charge.NONE
+    origin: str | None = None
+    handler: str | None = None
+    note_lead_id: int | None = None
+    first_refusal: bool = False
+    asked: bool = False
+    attempts: int = 0
+    api: Api | None = None
+    conversation_id: str | None = None
+    answer_id: str | None = None
+    maybe_delivered: bool = False
+    remaining: int = 0
+    message: str = field(default="", repr=False)
+    instructions: str = field(default="", repr=False)
+    answer: str | None = field(default=None, repr=False)
+
+    @property
+    def resumed(self) -> bool:
+        """Whether an earlier worker was lost with this turn in its hands."""
+        return self.claims > 1
+
+
+@dataclass(frozen=True, slots=True)
+class NewTurn:
+    """A turn about to be accepted. Times are milliseconds since the epoch of the service's clock.
+
+    account_version: of the account record that everything here was decided with.
+    refusal: decided before looking at the counters (paused, no message), None when the counters decide.
+    contact, contact_limit, day: the per-contact limit, None where the account has none or the contact is unknown.
+    """
+
+    request_id: str
+    account_id: int
+    account_version: int
+    accepted_at: int
+    deadline_at: int
+    period: str
+    day: str
+    weight: int
+    return_url: str
+    refusal: Failure | None = None
+    line: str | None = None
+    contact: str | None = None
+    contact_limit: int | None = None
+    handler: str | None = None
+    origin: str | None = None
+    contact_id: str | None = None
+    lead_id: str | None = None
+    note_lead_id: int | None = None
+    message: str = field(default="", repr=False)
+    instructions: str = field(default="", repr=False)
+
+
+class AcceptStatus(StrEnum):
+    """What the atomic acceptance found. STALE: the account record changed since it was read."""
+
+    ACCEPTED = "accepted"
+    DUPLICATE = "duplicate"
+    NOT_INSTALLED = "not_installed"
+    STALE = "stale"
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptResult:
+    """The outcome of one acceptance; request_id is the first one's for a duplicate, "" where there is none."""
+
+    status: AcceptStatus
+    request_id: str = ""
+    refusal: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One compare-and-set on a held turn.
+
+    expect: the states it may stand in. status: the new one, None to stay.
+    charge: what happens to a reservation that is still open; reason goes into the ledger.
+    steps: what `turn show` tells of it; never a text of the client or of the assistant.
+    fields: what to remember; sealed: texts to remember, which rest encrypted.
+    close: this ends the turn and wakes the next one of its conversation.
+    note: a note on the lead is due.
+    """
+
+    expect: tuple[Status, ...]
+    status: Status | None = None
+    charge: Literal["settle", "release"] | None = None
+    reason: str = ""
+    steps: tuple[tuple[str, dict[str, Any]], ...] = ()
+    fields: dict[str, str | int] = field(default_factory=dict)
+    sealed: dict[str, str] = field(default_factory=dict, repr=False)
+    close: bool = False
+    note: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A worker's hold on a turn: its id and the token that fences every change."""
+
+    request_id: str
+    token: str
+
+
+class TurnLost(Exception):
+    """This worker no longer holds the turn: it was too slow, and another one goes on with it."""
+
+
+def new_request_id(now_ms: int) -> str:
+    """An id that sorts by time and cannot be guessed: 12 hex digits of milliseconds, 16 of chance."""
+    return f"{now_ms:012x}{secrets.token_hex(8)}"
