@@ -1,0 +1,222 @@
+"""Asking OpenAI: the one layer of retries, and what is done when a conversation or a whole API is gone."""
+
+import hashlib
+import hmac
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from app.domain.accounts import Account
+from app.domain.answers import Answer, Conversation, Deadline, Question
+from app.domain.assistants import Api, ApiChoice, Assistant, AssistantUnknown, ProfileMissing, resolve
+from app.domain.failures import AskError, ConversationTrouble, Failure
+from app.services.held import HeldTurn
+from app.services.ports import Conversations, Engine, Gates, ProfileSwitch
+from app.services.retrying import Patience, repeated
+
+MOST_ATTEMPTS = 6
+LONGEST_OWN_WAIT = 8.0
+# How often a locked conversation is waited for before it is replaced: the lock of a lost attempt goes within seconds.
+LOCKED_TRIES = 3
+# With less time left than this there is no point in waiting for a lock.
+TIME_FOR_A_LOCK = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """How this service asks OpenAI.
+
+    choice: the setting OPENAI_API. identifier_key: keys the hash under which OpenAI knows a client.
+    first_wait: seconds before the first retry, doubled each time.
+    """
+
+    engines: Mapping[Api, Engine]
+    gates: Gates
+    conversations: Conversations
+    profile_switch: ProfileSwitch
+    choice: ApiChoice
+    identifier_key: bytes
+    first_wait: float = 0.5
+    sleep: Callable[[float], None] = time.sleep
+
+    def answer(self, held: HeldTurn, account: Account, deadline: Deadline) -> Answer:
+        """Get the answer to a held turn, from a lost attempt where there is one.
+
+        Raises AskError with the failure that the client is told, TurnLost and StoreUnavailable.
+        """
+        assistant = self._assistant_of(account)
+        api_key = account.secrets.openai_api_key
+        if not api_key:
+            raise AskError(Failure.OPENAI_AUTHENTICATION, code="no_key_saved")
+        return _Attempts(self, held, account, assistant, api_key, deadline).answer()
+
+    def _assistant_of(self, account: Account) -> Assistant:
+        try:
+            return resolve(account.assistant_id, account.profile, self.choice)
+        except AssistantUnknown as error:
+            raise AskError(Failure.ASSISTANT_NOT_FOUND, code="no_valid_id_saved") from error
+        except ProfileMissing as error:
+            raise AskError(Failure.OPENAI_UNEXPECTED, code="api_closed_and_no_profile") from error
+
+    def identifier(self, account_id: int, client: str) -> str:
+        """The stable hash under which OpenAI knows a client: 64 characters, nothing to look up (openai.md 3.1)."""
+        return hmac.new(self.identifier_key, f"{account_id}:{client}".encode(), hashlib.sha256).hexdigest()
+
+
+class _Attempts:
+    """The attempts of one turn."""
+
+    def __init__(
+        self, asking: Asking, held: HeldTurn, account: Account, assistant: Assistant, api_key: str, deadline: Deadline
+    ) -> None:
+        turn = held.turn
+        self._asking = asking
+        self._held = held
+        self._account = account
+        self._assistant = assistant
+        self._api_key = api_key
+        self._deadline = deadline
+        self._client = turn.line or turn.request_id
+        # Whether the question may stand in the conversation already, by an attempt of a lost worker or one whose fate
+        # is unknown. Then it is looked for before it is sent again.
+        self._maybe_there = turn.asked
+        self._conversation = self._known_conversation()
+        self._made_afresh = False
+        self._locked = 0
+
+    def answer(self) -> Answer:
+        """Ask until there is an answer, or nothing more can be done."""
+        answer = repeated(
+            self._attempt,
+            AskError,
+            Patience(
+                first=self._asking.first_wait,
+                longest=LONGEST_OWN_WAIT,
+                left=self._deadline.left,
+                tries=max(1, MOST_ATTEMPTS - self._held.turn.attempts),
+            ),
+            retryable=lambda error: error.retryable and self._held.turn.attempts < MOST_ATTEMPTS,
+            retry_after=lambda error: error.retry_after,
+            before_wait=self._held.waiting_to_retry,
+        )
+        self._remember(answer.item_id)
+        return answer
+
+    def _attempt(self) -> Answer:
+        while True:
+            try:
+                return self._once()
+            except AskError as error:
+                if not self._mended(error):
+                    raise
+
+    def _once(self) -> Answer:
+        self._pass_the_gate()
+        engine = self._asking.engines[self._assistant.api]
+        conversation = self._conversation or self._opened(engine)
+        if self._maybe_there:
+            found = engine.find(
+                self._question(),
+                conversation.conversation_id,
+                self._held.turn.answer_id,
+                conversation.last_item,
+                self._api_key,
+                self._deadline,
+                lambda answer_id: self._begun_anew(conversation, answer_id),
+            )
+            if found:
+                self._held.told("found", answer_id=found.answer_id)
+                return found
+        self._held.asking(conversation)
+        try:
+            return engine.ask(
+                self._question(),
+                conversation.conversation_id,
+                self._api_key,
+                self._deadline,
+                self._held.answer_begun,
+            )
+        except AskError as error:
+            self._maybe_there = self._maybe_there or error.maybe_processed
+            raise
+
+    def _begun_anew(self, conversation: Conversation, answer_id: str) -> None:
+        """The question stood in the conversation without an answer, and was asked again without being added again."""
+        self._held.asking(conversation)
+        self._held.answer_begun(answer_id)
+
+    def _pass_the_gate(self) -> None:
+        while True:
+            wait, reason = self._asking.gates.closed(self._api_key)
+            if wait and wait >= self._deadline.left():
+                raise AskError(reason, code="key_told_to_wait")
+            if self._deadline.passed():
+                raise AskError(Failure.OPENAI_TIMEOUT, code="deadline")
+            if not wait:
+                return
+            self._held.told("waiting_for_key", wait=round(wait, 3))
+            self._asking.sleep(wait + random.uniform(0.0, 0.2))  # noqa: S311 - spreads load, guards nothing
+
+    def _mended(self, error: AskError) -> bool:
+        """Whether something was changed after which asking again at once makes sense."""
+        if error.retryable and error.retry_after is not None:
+            self._asking.gates.close(self._api_key, error.retry_after, error.failure)
+        if error.api_gone and self._assistant.api is Api.ASSISTANTS:
+            return self._switched()
+        if error.trouble is None or self._made_afresh or self._held.turn.attempts >= MOST_ATTEMPTS:
+            return False
+        if error.trouble is ConversationTrouble.LOCKED:
+            self._locked += 1
+            if self._locked < LOCKED_TRIES and self._deadline.left() > TIME_FOR_A_LOCK:
+                return False
+        self._made_afresh = True
+        self._replace_conversation(error.trouble)
+        return True
+
+    def _switched(self) -> bool:
+        profile = self._asking.profile_switch.wake_profile(self._account)
+        if profile is None:
+            return False
+        self._assistant = Assistant(self._assistant.assistant_id, Api.RESPONSES, profile)
+        self._held.told("switched_to_profile")
+        self._conversation, self._maybe_there = None, False
+        return True
+
+    def _replace_conversation(self, why: ConversationTrouble) -> None:
+        self._held.told("fresh_conversation", why=why)
+        self._conversation, self._maybe_there = None, False
+
+    def _known_conversation(self) -> Conversation | None:
+        turn, api = self._held.turn, self._assistant.api
+        known = self._asking.conversations.of(turn.account_id, turn.line) if turn.line else None
+        if turn.conversation_id and turn.api is api:
+            same = known is not None and known.conversation_id == turn.conversation_id
+            return Conversation(api, turn.conversation_id, known.last_item if known and same else None)
+        # Another API than the lost attempt's: nothing of it can be found here.
+        self._maybe_there = False
+        return known if known and known.api is api else None
+
+    def _opened(self, engine: Engine) -> Conversation:
+        opened = engine.open_conversation(self._api_key, self._deadline)
+        self._conversation = Conversation(self._assistant.api, opened)
+        self._remember(None)
+        return self._conversation
+
+    def _remember(self, last_item: str | None) -> None:
+        turn = self._held.turn
+        if self._conversation and turn.line:
+            self._conversation = Conversation(
+                self._conversation.api, self._conversation.conversation_id, last_item or self._conversation.last_item
+            )
+            self._asking.conversations.remember(turn.account_id, turn.line, self._conversation)
+
+    def _question(self) -> Question:
+        turn = self._held.turn
+        return Question(
+            request_id=turn.request_id,
+            text=turn.message,
+            step_instructions=turn.instructions,
+            safety_identifier=self._asking.identifier(turn.account_id, self._client),
+            assistant=self._assistant,
+        )

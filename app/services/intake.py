@@ -1,0 +1,74 @@
+"""The door's side of a turn: decide what is known, and accept it in one step."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from app.domain.acceptance import Acceptance, AccountChanged
+from app.domain.accounts import Account, AccountUnknown
+from app.domain.failures import Failure
+from app.domain.quota import day_of, period_of
+from app.domain.turn import AcceptStatus, NewTurn, Timing, new_request_id
+from app.domain.webhook import Webhook, conversation_key, has_message, note_lead_id
+from app.services.ports import TurnStore
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """How webhooks are accepted. clock: seconds since the epoch; it alone decides about months and days."""
+
+    turns: TurnStore
+    timing: Timing
+    clock: Callable[[], float] = time.time
+
+    def accept(self, account: Account, webhook: Webhook) -> Acceptance:
+        """Charge and queue a verified webhook, or find that it was accepted before; one round trip to Redis.
+
+        Raises StoreUnavailable, AccountUnknown where the account was removed meanwhile, and AccountChanged where this
+        is not its present record.
+        """
+        new = self._new_turn(account, webhook)
+        result = self.turns.accept(new)
+        if result.status is AcceptStatus.NOT_INSTALLED:
+            raise AccountUnknown(account.account_id)
+        if result.status is AcceptStatus.STALE:
+            raise AccountChanged(account.account_id)
+        # Our own id: the connection broke after the acceptance, and the client's repetition found it.
+        duplicate = result.status is AcceptStatus.DUPLICATE and result.request_id != new.request_id
+        return Acceptance("duplicate" if duplicate else "accepted", result.request_id)
+
+    def _new_turn(self, account: Account, webhook: Webhook) -> NewTurn:
+        now = self.clock()
+        now_ms = int(now * 1000)
+        moment = datetime.fromtimestamp(now, UTC)
+        refusal = _refusal(account, webhook)
+        key = conversation_key(webhook)
+        return NewTurn(
+            request_id=new_request_id(now_ms),
+            account_id=account.account_id,
+            account_version=account.version,
+            accepted_at=now_ms,
+            deadline_at=now_ms + int(self.timing.turn * 1000),
+            period=period_of(moment, account.zone),
+            day=day_of(moment, account.zone),
+            weight=account.weight_of(webhook.data.handler),
+            return_url=str(webhook.return_url),
+            refusal=refusal,
+            line=key,
+            contact=key if account.contact_daily_limit is not None else None,
+            contact_limit=account.contact_daily_limit if key is not None else None,
+            handler=webhook.data.handler,
+            origin=webhook.data.origin,
+            contact_id=webhook.data.contact_id,
+            lead_id=webhook.data.lead_id,
+            note_lead_id=note_lead_id(webhook),
+            message="" if refusal else webhook.data.message,
+            instructions="" if refusal else webhook.data.instructions or "",
+        )
+
+
+def _refusal(account: Account, webhook: Webhook) -> Failure | None:
+    if account.paused:
+        return Failure.ACCOUNT_PAUSED
+    return None if has_message(webhook.data.message) else Failure.NO_MESSAGE

@@ -1,0 +1,72 @@
+"""Notes on leads: what went wrong, for the people of the company. They never stand in the way of a continue call."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from app.domain.accounts import Account
+from app.domain.answers import Deadline
+from app.domain.delivery import Verdict
+from app.domain.failures import Failure
+from app.domain.note_texts import failure_note
+from app.domain.turn import Turn
+from app.services.ports import Accounts, Crm, Notes, Pace, Tokens, TurnReader
+
+# A note may take the next free moment of the rate and no later one: continue calls go first.
+LONGEST_WAIT = 0.5
+POSTPONED_SECONDS = 5.0
+# After this long the rate has no room for notes, or Kommo refuses them: they are dropped.
+KEPT_SECONDS = 900.0
+CALL_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Noting:
+    """The flow of notes."""
+
+    notes: Notes
+    turns: TurnReader
+    accounts: Accounts
+    tokens: Tokens
+    pace: Pace
+    crm: Crm
+    address_of: Callable[[Account], str]
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
+
+    def write_one(self) -> bool:
+        """Write one note that is due; False when there is none. Raises StoreUnavailable."""
+        request_id = self.notes.take()
+        if request_id is None:
+            return False
+        turn = self.turns.read(request_id)
+        account = self.accounts.get(turn.account_id) if turn else None
+        token = self.tokens.current(account) if account else None
+        if turn is None or account is None or token is None:
+            self.notes.end(request_id, "note_dropped", detail="nobody_to_write_to")
+        elif self.clock() - turn.accepted_at / 1000 > KEPT_SECONDS:
+            self.notes.end(request_id, "note_dropped", detail="no_room_in_the_rate")
+        else:
+            self._write(turn, account, token)
+        return True
+
+    def _write(self, turn: Turn, account: Account, token: str) -> None:
+        wait = self.pace.reserve(account.account_id, LONGEST_WAIT)
+        if wait is None:
+            self.notes.postpone(turn.request_id, POSTPONED_SECONDS)
+            return
+        self.sleep(wait)
+        outcome = self.crm.add_note(
+            self.address_of(account),
+            turn.note_lead_id or 0,
+            failure_note(turn.error_code or Failure.OPENAI_UNEXPECTED, account.locale, turn.request_id),
+            turn.request_id,
+            token,
+            Deadline(self.clock() + CALL_SECONDS, self.clock),
+        )
+        if outcome.verdict is Verdict.TRY_LATER:
+            self.notes.postpone(turn.request_id, outcome.retry_after or POSTPONED_SECONDS)
+        elif outcome.verdict is Verdict.ACCEPTED:
+            self.notes.end(turn.request_id, "note_written")
+        else:
+            self.notes.end(turn.request_id, "note_dropped", verdict=outcome.verdict, http_status=outcome.status)

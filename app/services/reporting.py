@@ -1,0 +1,96 @@
+"""The figures and stories that people and programs ask for, as plain documents (contract 1)."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from app.domain.accounts import Account, AccountUnknown
+from app.domain.quota import remaining
+from app.domain.turn import Status, Turn
+from app.services.ports import Accounts, Ledger, TurnArchive
+
+
+class TurnUnknown(Exception):
+    """No turn has this id, or it is no longer kept."""
+
+    def __init__(self, request_id: str) -> None:
+        super().__init__(f"no turn has the id {request_id}, or it is no longer kept")
+
+
+@dataclass(frozen=True, slots=True)
+class Reporting:
+    """Reads, and changes nothing. Every method raises StoreUnavailable."""
+
+    accounts: Accounts
+    ledger: Ledger
+    turns: TurnArchive
+
+    def usage(self, account_id: int, period: str | None) -> dict[str, Any]:
+        """The figures of a month, `YYYY-MM`; None for the one it is where the account lives. Raises AccountUnknown."""
+        account = self._account(account_id)
+        month = period or self.ledger.period_now(account.zone)
+        counters = self.ledger.counters(account, month)
+        return {
+            "account_id": account_id,
+            "period": month,
+            "plan": counters.plan,
+            "allowance": counters.allowance,
+            "boosts": 0,
+            "used": counters.used,
+            "reserved": counters.reserved,
+            "remaining": remaining(counters.allowance, 0, counters.used, counters.reserved),
+        }
+
+    def entries(self, account_id: int, period: str | None) -> Iterator[dict[str, Any]]:
+        """The ledger of a month, oldest first. Raises AccountUnknown."""
+        account = self._account(account_id)
+        for entry in self.ledger.entries(account_id, period or self.ledger.period_now(account.zone)):
+            yield {
+                "at": iso(entry.at),
+                "request_id": entry.request_id or None,
+                "kind": entry.kind,
+                "requests": entry.requests,
+                "reason": entry.reason,
+            }
+
+    def turn(self, request_id: str) -> dict[str, Any]:
+        """What happened to one turn, with its steps; no text of the client or the assistant. Raises TurnUnknown."""
+        turn = self.turns.read(request_id)
+        if turn is None:
+            raise TurnUnknown(request_id)
+        steps = [{**step, "at": iso(step["at"])} for step in self.turns.steps(request_id)]
+        return {**_summary(turn), "deadline_at": iso(turn.deadline_at), "steps": steps}
+
+    def turns_of(self, account_id: int, status: Status | None) -> Iterator[dict[str, Any]]:
+        """The turns of an account that are kept, newest first; only those of one status where one is given."""
+        self._account(account_id)
+        for turn in self.turns.newest_first(account_id):
+            if status is None or turn.status is status:
+                yield _summary(turn)
+
+    def _account(self, account_id: int) -> Account:
+        account = self.accounts.get(account_id)
+        if account is None:
+            raise AccountUnknown(account_id)
+        return account
+
+
+def iso(milliseconds: int) -> str:
+    """A moment as ISO 8601 in UTC, to the millisecond."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _summary(turn: Turn) -> dict[str, Any]:
+    return {
+        "request_id": turn.request_id,
+        "account_id": turn.account_id,
+        "status": turn.status,
+        "error_code": turn.error_code,
+        "accepted_at": iso(turn.accepted_at),
+        "handler": turn.handler,
+        "origin": turn.origin,
+        "requests": turn.weight,
+        "charge": turn.charge,
+        "attempts": turn.attempts,
+    }
