@@ -1,0 +1,77 @@
+"""Redis clients with every wait, retry and pool size said (stack.md 4: redis-py's own defaults wait up to a minute)."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import redis
+from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
+from redis.connection import ConnectionPool
+from redis.maint_notifications import MaintNotificationsConfig
+from redis.retry import Retry
+from redis.sentinel import Sentinel
+
+_SENTINEL_SCHEME = "redis+sentinel"
+_SENTINEL_PORT = 26379
+# A sentinel that hangs or is away is passed over for the next one.
+_SENTINEL_WAITS = {"socket_timeout": 0.3, "socket_connect_timeout": 0.3, "retry": Retry(NoBackoff(), 0)}
+
+
+def connect(url: str, *, for_web: bool, max_connections: int) -> redis.Redis:
+    """A client for commands that do not block. It opens its first connection when it is first used.
+
+    for_web: fails within about a second when Redis is away or hangs, so that the webhook can still answer 503.
+    Otherwise for workers: rides out a restart of some seconds before it raises.
+    max_connections: at least the number of threads that use the client; more than that at once raises.
+    Both send a command whose answer was lost once more: every write must be one that may run twice.
+    Commands raise redis.ConnectionError or redis.TimeoutError.
+    """
+    if for_web:
+        waits = {"socket_timeout": 0.5, "socket_connect_timeout": 0.3, "retry": Retry(NoBackoff(), 1)}
+    else:
+        waits = {
+            "socket_timeout": 5.0,
+            "socket_connect_timeout": 2.0,
+            "retry": Retry(ExponentialWithJitterBackoff(base=0.1, cap=1.0), 6),
+            "health_check_interval": 30,
+        }
+    return _client(url, waits, max_connections)
+
+
+def connect_blocking(url: str, *, max_connections: int) -> redis.Redis:
+    """A client for RQ's worker, whose dequeue blocks: no limit on how long an answer may take.
+
+    RQ sets the limit that fits its dequeue and does its own reconnecting, so nothing is retried here.
+    """
+    waits = {"socket_timeout": None, "socket_connect_timeout": 2.0, "retry": Retry(NoBackoff(), 0)}
+    return _client(url, waits, max_connections)
+
+
+def _client(url: str, waits: Mapping[str, Any], max_connections: int) -> redis.Redis:
+    options: dict[str, Any] = {
+        **waits,
+        "max_connections": max_connections,
+        # Asked of every new connection otherwise, and only Redis Enterprise knows the command.
+        "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+    }
+    if urlsplit(url).scheme == _SENTINEL_SCHEME:
+        return _sentinel_client(url, options)
+    return redis.Redis.from_pool(ConnectionPool.from_url(url, **options))
+
+
+def _sentinel_client(url: str, options: dict[str, Any]) -> redis.Redis:
+    """redis+sentinel://user:password@host:port,host:port/service/db; the credentials are the data server's."""
+    parts = urlsplit(url)
+    credentials, _, hosts = parts.netloc.rpartition("@")
+    username, _, password = credentials.partition(":")
+    service, _, database = parts.path.strip("/").partition("/")
+    addresses = [_address(host) for host in hosts.split(",")]
+    sentinel = Sentinel(addresses, sentinel_kwargs=_SENTINEL_WAITS)  # type: ignore[no-untyped-call]
+    options |= {"username": unquote(username) or None, "password": unquote(password) or None}
+    client: redis.Redis = sentinel.master_for(service, db=int(database or 0), **options)  # type: ignore[no-untyped-call]
+    return client
+
+
+def _address(host: str) -> tuple[str, int]:
+    parts = urlsplit(f"//{host}")
+    return parts.hostname or "", parts.port or _SENTINEL_PORT

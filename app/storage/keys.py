@@ -1,0 +1,116 @@
+"""Every Redis key of ByteGPT: reading this module tells all the state there is.
+
+The keys `rq:…` are RQ's own. Scripts that build keys from a prefix (lua/queue.lua) repeat the ones below.
+"""
+
+import hashlib
+
+PREFIX = "bytegpt:"
+
+
+def account(account_id: int) -> str:
+    """Hash: one account. Until it is removed.
+
+    `record` (JSON), `secrets` (sealed), `version`, `paused`, `plan`, and `next_plan` from `next_plan_period` on.
+    """
+    return f"{PREFIX}account:{account_id}"
+
+
+def accounts() -> str:
+    """Set: the ids of all accounts. For ever."""
+    return f"{PREFIX}accounts"
+
+
+def integration(client_id: str) -> str:
+    """String: a private integration's one or two secrets, newest first (sealed). Until its last account goes."""
+    return f"{PREFIX}integration:{client_id}"
+
+
+def integration_accounts(client_id: str) -> str:
+    """Set: the ids of the accounts that use a private integration. Until the last one goes."""
+    return f"{PREFIX}integration:{client_id}:accounts"
+
+
+def plans() -> str:
+    """Hash: requests a month by plan name. For ever."""
+    return f"{PREFIX}plans"
+
+
+def turn(request_id: str) -> str:
+    """Hash: one turn, its texts sealed. 30 days from its end."""
+    return f"{PREFIX}turn:{request_id}"
+
+
+def turn_steps(request_id: str) -> str:
+    """List: what happened to the turn, each a JSON object with `at` and `step`. As long as the turn."""
+    return f"{turn(request_id)}:steps"
+
+
+def turns_of(account_id: int) -> str:
+    """Sorted set: ids of an account's turns by the time of acceptance. Until the account is removed."""
+    return f"{PREFIX}turns:{account_id}"
+
+
+def open_turns() -> str:
+    """Sorted set: ids of turns that are not closed, by the end of their lease. Swept by every worker."""
+    return f"{PREFIX}open"
+
+
+def return_url(account_id: int, url: str) -> str:
+    """String: the turn that a return_url was accepted as. 72 hours."""
+    return f"{PREFIX}return_url:{account_id}:{hashlib.sha256(url.encode()).hexdigest()[:32]}"
+
+
+def line(account_id: int, conversation_key: str) -> str:
+    """List: ids of the open turns of one conversation, the one that is worked on first. Gone when empty."""
+    return f"{PREFIX}line:{account_id}:{conversation_key}"
+
+
+def conversation(account_id: int, conversation_key: str) -> str:
+    """Hash: the conversation at OpenAI of one client of one account. Until it is forgotten."""
+    return f"{PREFIX}conversation:{account_id}:{conversation_key}"
+
+
+def quota(account_id: int, period: str) -> str:
+    """Hash: the counters of an account's month: `allowance`, `plan`, `used`, `reserved`. 400 days."""
+    return f"{PREFIX}quota:{account_id}:{period}"
+
+
+def ledger(account_id: int, period: str) -> str:
+    """Stream: the entries behind an account's counters of one month, append-only. 400 days from the last entry."""
+    return f"{PREFIX}ledger:{account_id}:{period}"
+
+
+def contact_day(account_id: int, conversation_key: str, day: str) -> str:
+    """String: requests of one contact on one day of the account's zone. 3 days."""
+    return f"{PREFIX}contact_day:{account_id}:{conversation_key}:{day}"
+
+
+def notes() -> str:
+    """Sorted set: turns whose lead is due a note, by when to try. Until written or given up."""
+    return f"{PREFIX}notes"
+
+
+def gate(fingerprint: str) -> str:
+    """String: why an OpenAI key, known by its fingerprint, must not be used now. As long as that holds."""
+    return f"{PREFIX}gate:{fingerprint}"
+
+
+def pace_of_egress(egress: str) -> str:
+    """String: when the next call to Kommo may leave from an egress address, in microseconds. Seconds."""
+    return f"{PREFIX}pace:{egress}"
+
+
+def pace_of_account(egress: str, account_id: int) -> str:
+    """String: when the next call to Kommo may be made for an account, in microseconds. Seconds."""
+    return f"{PREFIX}pace:{egress}:{account_id}"
+
+
+def lock(name: str) -> str:
+    """String: who holds a lock, until it is released or times out."""
+    return f"{PREFIX}lock:{name}"
+
+
+def workers() -> str:
+    """Sorted set: names of living worker processes by the time at which they last said so."""
+    return f"{PREFIX}workers"

@@ -1,0 +1,95 @@
+"""The ledger and its counters, for reading, and the change of a plan (contract 7). Charges are made in turns.py."""
+
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import cast
+from zoneinfo import ZoneInfo
+
+from redis import Redis
+
+from app.domain.accounts import Account, AccountUnknown
+from app.domain.plans import When
+from app.domain.quota import Counters, Entry, next_period, period_of
+from app.storage import keys
+from app.storage.availability import availability
+from app.storage.scripts import script
+
+ENTRIES_AT_ONCE = 1000
+
+
+class RedisLedger:
+    """The figures of all accounts. Every method raises StoreUnavailable when Redis is away."""
+
+    def __init__(self, redis: "Redis", clock: Callable[[], float] = time.time) -> None:
+        self._redis = redis
+        self._clock = clock
+
+    def period_now(self, zone: ZoneInfo) -> str:
+        """The month that it is where an account lives."""
+        return period_of(datetime.fromtimestamp(self._clock(), UTC), zone)
+
+    def counters(self, account: Account, period: str) -> Counters:
+        """The counters of a month; those of the plan as it stands where nothing happened in that month yet."""
+        with availability():
+            pipeline = self._redis.pipeline(transaction=True)
+            pipeline.hmget(keys.quota(account.account_id, period), "plan", "allowance", "used", "reserved")
+            pipeline.hmget(keys.account(account.account_id), "plan", "next_plan", "next_plan_period")
+            pipeline.hgetall(keys.plans())
+            month, changes, plans = pipeline.execute()
+        if month[1] is not None:
+            return Counters(month[0].decode(), int(month[1]), int(month[2] or 0), int(month[3] or 0))
+        coming = changes[1] is not None and period >= changes[2].decode()
+        plan = (changes[1] if coming else changes[0]) or account.plan.encode()
+        return Counters(plan.decode(), int(plans.get(plan, 0)))
+
+    def entries(self, account_id: int, period: str) -> Iterator[Entry]:
+        """The entries of a month, oldest first."""
+        key, after = keys.ledger(account_id, period), "-"
+        while True:
+            with availability():
+                found = cast(
+                    "list[tuple[bytes, dict[bytes, bytes]]]", self._redis.xrange(key, after, "+", ENTRIES_AT_ONCE)
+                )
+            for _, fields in found:
+                yield Entry(
+                    at=int(fields[b"at"]),
+                    request_id=fields[b"turn"].decode(),
+                    kind=fields[b"kind"].decode(),
+                    requests=int(fields[b"requests"]),
+                    reason=fields[b"reason"].decode(),
+                )
+            if len(found) < ENTRIES_AT_ONCE:
+                return
+            after = f"({found[-1][0].decode()}"
+
+
+class RedisPlanChange:
+    """Implements the port PlanChange."""
+
+    def __init__(
+        self, redis: "Redis", zone_of: Callable[[int], ZoneInfo | None], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._recount = script(redis, "recount")
+        self._zone_of = zone_of
+        self._clock = clock
+
+    def apply(self, account_id: int, plan: str, when: When) -> None:
+        """Let the account have this plan from now or from its next month on. Raises AccountUnknown."""
+        zone = self._zone_of(account_id)
+        if zone is None:
+            raise AccountUnknown(account_id)
+        now = self._clock()
+        period = period_of(datetime.fromtimestamp(now, UTC), zone)
+        with availability():
+            done = self._recount(
+                keys=[
+                    keys.account(account_id),
+                    keys.plans(),
+                    keys.quota(account_id, period),
+                    keys.ledger(account_id, period),
+                ],
+                args=[int(now * 1000), period, next_period(period), plan, when],
+            )
+        if not done:
+            raise AccountUnknown(account_id)

@@ -1,0 +1,75 @@
+-- Change a turn, if the caller still owns it and it stands where the caller believes: the compare-and-set behind every
+-- change of state, of the charge and of what is needed to resume.
+--
+-- KEYS: turn, quota, ledger, line   ARGV: 1 parameters (JSON)  2... fields to set, name and value in turn
+-- p.expect: allowed present states. p.status: the new one, nil to stay. p.charge: 'settle', 'release' or nil.
+-- p.steps: list of {step, details}. p.close_ttl: milliseconds to keep a turn that this closes, nil while it is open.
+-- p.note: a note on the lead becomes due with the closing.
+
+local turn_key, quota_key, ledger_key, line_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local p = cjson.decode(ARGV[1])
+local found = redis.call('HMGET', turn_key, 'status', 'owner', 'charge', 'weight', 'contact_key')
+local status, owner, charge, weight, contact_key = found[1], found[2], found[3], tonumber(found[4] or 0), found[5]
+
+local expected = false
+for _, allowed in ipairs(p.expect) do
+  expected = expected or allowed == status
+end
+if owner ~= p.token or not expected then
+  return {0, 0}
+end
+
+if #ARGV > 1 then
+  redis.call('HSET', turn_key, unpack(ARGV, 2))
+end
+if p.status then
+  redis.call('HSET', turn_key, 'status', p.status)
+end
+
+if p.charge and charge == 'reserved' then
+  redis.call('HINCRBY', quota_key, 'reserved', -weight)
+  if p.charge == 'settle' then
+    redis.call('HINCRBY', quota_key, 'used', weight)
+    write_entry(ledger_key, p.now, 'settle', p.turn_id, 0, p.reason)
+    redis.call('HSET', turn_key, 'charge', 'settled')
+  else
+    write_entry(ledger_key, p.now, 'release', p.turn_id, weight, p.reason)
+    redis.call('HSET', turn_key, 'charge', 'released')
+    if contact_key and redis.call('EXISTS', contact_key) == 1 then
+      redis.call('DECRBY', contact_key, weight)
+    end
+  end
+end
+local left = remaining(quota_key)
+if p.charge then
+  redis.call('HSET', turn_key, 'remaining', left)
+end
+
+for _, step in ipairs(p.steps) do
+  add_step(p.turn_id, p.now, step[1], step[2])
+end
+
+if not p.close_ttl then
+  redis.call('ZADD', OPEN_KEY, p.lease_until, p.turn_id)
+  return {1, left}
+end
+
+redis.call('ZREM', OPEN_KEY, p.turn_id)
+redis.call('PEXPIRE', turn_key, p.close_ttl)
+redis.call('PEXPIRE', turn_key .. ':steps', p.close_ttl)
+if p.note then
+  redis.call('ZADD', NOTES_KEY, p.now, p.turn_id)
+end
+if p.line then
+  if redis.call('LINDEX', line_key, 0) == p.turn_id then
+    redis.call('LPOP', line_key)
+    local following = redis.call('LINDEX', line_key, 0)
+    if following then
+      add_step(following, p.now, 'woken')
+      enqueue(following, p.now_iso, p.lease_until)
+    end
+  else
+    redis.call('LREM', line_key, 0, p.turn_id)
+  end
+end
+return {1, left}
