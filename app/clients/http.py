@@ -1,0 +1,206 @@
+"""The one way out of ByteGPT over HTTP: a requests session that keeps to deadlines and has no surprises.
+
+Decided here, for every partner:
+
+- Redirects are not followed: a partner's API that redirects is answering something else.
+- The environment has no say (`trust_env` off): no proxy from `HTTPS_PROXY` or `ALL_PROXY`, no `~/.netrc`, which would
+  replace our Authorization header, no `REQUESTS_CA_BUNDLE`. Calls leave from the address that the settings name;
+  pacing per address relies on that.
+- No cookies: accounts share the session, so a cookie of one account's answer would go out with another's question.
+- Connections are kept alive and verified against certifi's authorities. Whoever opens more than the pool holds gets a
+  new one.
+- Nothing is retried, stale kept-alive connections included. A connection that the partner has closed, or that was idle
+  for long, is seen before it is used; one that is closed in that very moment is a `Fault.DROPPED`, and the caller,
+  who knows what may be sent twice, decides.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from http.cookiejar import DefaultCookiePolicy
+from types import TracebackType
+from typing import Self
+
+import requests
+from urllib3.exceptions import HTTPError
+from urllib3.exceptions import TimeoutError as Urllib3Timeout
+
+from app.clients.resolver import Resolver
+from app.clients.timed_connection import Exchange, Stage, TimedAdapter, current_exchange
+from app.domain.answers import Deadline
+
+_READ_SIZE = 65536
+# How long an answer that has said all we want may take to end, which lets its connection be used again.
+_LAST_BYTES_SECONDS = 0.25
+
+
+class Fault(StrEnum):
+    """What went wrong between a partner and us, by how far the call had got."""
+
+    NO_TIME = "no_time"  # the deadline had passed before anything was done
+    UNREACHABLE = "unreachable"  # no connection came about: nothing was sent
+    DROPPED = "dropped"  # the connection was lost while sending or waiting: the request may have arrived
+    SILENT = "silent"  # it was sent, and no byte came for the longest silence allowed, or by the deadline
+    CUT = "cut"  # the answer began and broke off, or is not HTTP
+    TOO_LARGE = "too_large"  # the answer is longer than the caller takes
+
+
+class NetworkFault(Exception):
+    """A call brought no complete answer. detail: our own word for what was seen; no address, no header, no body."""
+
+    def __init__(self, fault: Fault, detail: str | None = None) -> None:
+        self.fault = fault
+        self.detail = detail or fault.value
+        super().__init__(self.detail)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """connect: seconds for name, TCP and TLS together; silence: the longest gap between two bytes of an answer."""
+
+    connect: float
+    silence: float
+
+
+class Reply:
+    """An answer whose head has arrived. Close it, or use it as a context manager.
+
+    Read to its end it gives its connection back; closed before, it drops the connection, which is how a partner learns
+    that nobody listens any more.
+    """
+
+    def __init__(self, response: requests.Response, exchange: Exchange) -> None:
+        self.status: int = response.status_code
+        self.headers: Mapping[str, str] = response.headers
+        self._response = response
+        self._exchange = exchange
+
+    def pieces(self) -> Iterator[bytes]:
+        """The body as it arrives. Raises NetworkFault."""
+        while piece := self._read():
+            yield piece
+
+    def body(self, limit: int) -> bytes:
+        """The whole body. Raises NetworkFault, `TOO_LARGE` as soon as it is longer than `limit` bytes."""
+        pieces: list[bytes] = []
+        size = 0
+        for piece in self.pieces():
+            size += len(piece)
+            if size > limit:
+                raise NetworkFault(Fault.TOO_LARGE)
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    def read_rarely(self, pause: float) -> None:
+        """Let bytes gather for so many seconds before each further read.
+
+        Where many small pieces come in, waking up for each costs ten times what is done with it.
+        """
+        self._exchange.pause = pause
+
+    def finish(self) -> None:
+        """Say that nothing more is wanted: read the last few bytes, so that the connection serves again, and close."""
+        deadline = self._exchange.deadline
+        end = min(deadline.at, deadline.clock() + _LAST_BYTES_SECONDS)
+        self._exchange.deadline = Deadline(end, deadline.clock)
+        self._exchange.pause = 0.0
+        try:
+            self.body(_READ_SIZE)
+        except NetworkFault:
+            pass  # what was wanted has been read
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._response.close()
+
+    def _read(self) -> bytes:
+        try:
+            # read1: whatever one wait brings, however many events that is.
+            piece: bytes = self._response.raw.read1(_READ_SIZE, decode_content=True)
+        except (HTTPError, OSError) as error:
+            raise _fault(self._exchange, error, Stage.ANSWERING) from error
+        return piece
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class PartnerSession(requests.Session):
+    """A session for one partner, safe to share between threads. Used through `call` only."""
+
+    def __init__(self, pool_size: int, hosts: int = 1, source_address: str | None = None) -> None:
+        """Build it; nothing is connected yet.
+
+        pool_size: connections per host that are kept for later, best the number of calls at once.
+        hosts: for how many hosts connections are kept.
+        source_address: local IP address to call from, None for the system's choice.
+        """
+        super().__init__()
+        self.trust_env = False
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.headers.clear()
+        # Answers are small and streams must not wait in a compressor.
+        self.headers.update({"User-Agent": "ByteGPT", "Accept-Encoding": "identity"})
+        self._resolver = Resolver()
+        adapter = TimedAdapter(pool_size, hosts, source_address)
+        self.mount("https://", adapter)
+        self.mount("http://", adapter)
+
+    def get_redirect_target(self, resp: requests.Response) -> str | None:  # noqa: ARG002 - a hook of requests
+        """Where a redirect leads: nowhere."""
+        return None
+
+    def call(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        timeouts: Timeouts,
+        deadline: Deadline,
+        body: bytes | None = None,
+    ) -> Reply:
+        """Send one request and return the answer as soon as its head is there, whatever its status.
+
+        No wait of this call or of reading its answer goes past the deadline. Raises NetworkFault.
+        Header values must be valid: what requests says about an invalid one repeats it.
+        """
+        if deadline.passed():
+            raise NetworkFault(Fault.NO_TIME)
+        exchange = Exchange(deadline, timeouts.connect, timeouts.silence, self._resolver)
+        waits = (exchange.connect_wait(), exchange.read_wait())
+        token = current_exchange.set(exchange)
+        try:
+            response = self.request(
+                method, url, data=body, headers=headers, timeout=waits, stream=True, allow_redirects=False
+            )
+        except (requests.RequestException, HTTPError, OSError) as error:
+            raise _fault(exchange, error, exchange.stage) from error
+        finally:
+            current_exchange.reset(token)
+        return Reply(response, exchange)
+
+
+_TIMEOUTS = (TimeoutError, requests.Timeout, Urllib3Timeout)
+
+
+def _fault(exchange: Exchange, error: Exception, stage: Stage) -> NetworkFault:
+    """Name a failure by what had happened until then."""
+    timed_out = isinstance(error, _TIMEOUTS)
+    if stage is Stage.NOT_BEGUN:
+        silent = timed_out and not isinstance(error, requests.ConnectTimeout)
+        return NetworkFault(Fault.SILENT if silent else Fault.UNREACHABLE)
+    if stage is Stage.CONNECTING:
+        return NetworkFault(Fault.UNREACHABLE, exchange.connect_failure)
+    if stage is Stage.SENDING:
+        return NetworkFault(Fault.DROPPED)
+    if timed_out:
+        return NetworkFault(Fault.SILENT, "deadline" if exchange.deadline.passed() else None)
+    return NetworkFault(Fault.CUT if stage is Stage.ANSWERING else Fault.DROPPED)

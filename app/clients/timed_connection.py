@@ -1,0 +1,216 @@
+"""Connections of urllib3 that keep to a deadline.
+
+`requests` bounds each single wait, not their sum: a server that sends a byte now and then, a host with several dead
+addresses or a slow name server outlast any of its timeouts (openai.md 6.1). Here every wait, that for each
+byte included, is cut to what is left of the call's deadline, and each step is noted, so that a failure is named by
+what had happened rather than guessed from an exception's text.
+"""
+
+import http.client
+import io
+import socket
+import ssl
+import time
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+from requests.adapters import HTTPAdapter
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
+from urllib3.exceptions import SSLError as TlsError
+from urllib3.util.connection import create_connection
+
+from app.clients.resolver import Resolver
+from app.domain.answers import Deadline
+
+# A connection that was idle for longer is not used again: firewalls and address translators forget connections
+# without telling either side, and a question sent on such a one meets silence, which may not be retried.
+MAX_IDLE_SECONDS = 30.0
+# Zero would mean "do not wait at all" to a socket and "no limit" to nobody.
+SHORTEST_WAIT = 0.001
+
+
+class Stage(IntEnum):
+    """How far a call got."""
+
+    NOT_BEGUN = 0
+    CONNECTING = 1  # name, TCP, TLS
+    SENDING = 2
+    WAITING = 3  # everything was sent, nothing has come back
+    ANSWERING = 4
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and its answer, as the connection that carries them keeps it.
+
+    connect: seconds for name, TCP and TLS together. silence: the longest gap between two bytes of the answer.
+    pause: seconds to let bytes gather before each read. connect_failure: our word for why no connection came about.
+    """
+
+    deadline: Deadline
+    connect: float
+    silence: float
+    resolver: Resolver
+    stage: Stage = Stage.NOT_BEGUN
+    connect_failure: str | None = None
+    pause: float = 0.0
+    heard_at: float = field(default_factory=time.monotonic)
+
+    def connect_wait(self) -> float:
+        """Seconds that a connection may still take to come about."""
+        return max(SHORTEST_WAIT, min(self.connect, self.deadline.left()))
+
+    def read_wait(self) -> float:
+        """Seconds to wait for the next byte."""
+        return max(SHORTEST_WAIT, min(self.silence, self.deadline.left()))
+
+
+current_exchange: ContextVar[Exchange] = ContextVar("current_exchange")
+
+
+# Why no connection came about; the first that fits. In urllib3 a connection that fails is a kind of timeout.
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
+    (NameResolutionError, "dns"),
+    (NewConnectionError, "no_connection"),
+    (ConnectTimeoutError, "connect_timeout"),
+    (ssl.SSLError, "tls"),
+    (TlsError, "tls"),
+    (TimeoutError, "tls_timeout"),
+)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error.__cause__, ConnectionRefusedError):
+        return "refused"
+    return next((word for kind, word in _REASONS if isinstance(error, kind)), "no_connection")
+
+
+class _TimedReader(io.RawIOBase):
+    """What arrives on a socket; every wait is as long as the exchange allows at that moment."""
+
+    def __init__(self, raw: io.RawIOBase, sock: socket.socket, exchange: Exchange) -> None:
+        super().__init__()
+        self._raw = raw
+        self._sock = sock
+        self._exchange = exchange
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any, /) -> int | None:
+        exchange = self._exchange
+        if exchange.deadline.passed():
+            raise TimeoutError("the deadline has passed")
+        if exchange.pause:
+            time.sleep(min(exchange.pause, exchange.deadline.left()))
+        self._sock.settimeout(exchange.read_wait())
+        received = self._raw.readinto(buffer)
+        if received:
+            exchange.stage = Stage.ANSWERING
+            exchange.heard_at = time.monotonic()
+        return received
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _TimedResponse(http.client.HTTPResponse):
+    """http.client's parser over a _TimedReader."""
+
+    def __init__(self, sock: socket.socket, debuglevel: int = 0, method: str | None = None) -> None:
+        super().__init__(sock, debuglevel, method)
+        self.fp = io.BufferedReader(_TimedReader(self.fp.detach(), sock, current_exchange.get()))
+
+
+class TimedConnection(HTTPConnection):
+    """A connection for use within `current_exchange` only; urllib3 keeps it alive between exchanges."""
+
+    response_class = _TimedResponse
+    _exchange: Exchange | None = None
+
+    def connect(self) -> None:
+        """Connect, TLS included, within the exchange's share of its deadline."""
+        exchange = current_exchange.get()
+        exchange.stage = Stage.CONNECTING
+        try:
+            super().connect()
+        except Exception as error:
+            exchange.connect_failure = _why(error)
+            raise
+        exchange.stage = Stage.SENDING
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        """Send a request; connects first where urllib3 has not done so."""
+        if not self.is_closed:
+            current_exchange.get().stage = Stage.SENDING
+        super().request(*args, **kwargs)
+
+    def getresponse(self) -> Any:
+        """Wait for the head of the answer."""
+        self._exchange = exchange = current_exchange.get()
+        exchange.stage = Stage.WAITING
+        return super().getresponse()
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether the pool may use it again."""
+        last = self._exchange
+        return super().is_connected and (last is None or time.monotonic() - last.heard_at < MAX_IDLE_SECONDS)
+
+    def _new_conn(self) -> socket.socket:
+        """urllib3's hook for the TCP part of a connection; it puts TLS on what this returns."""
+        exchange = current_exchange.get()
+        ends_at = time.monotonic() + exchange.connect_wait()
+        try:
+            addresses = exchange.resolver.addresses(self.host, self.port, ends_at - time.monotonic())
+        except socket.gaierror as error:
+            raise NameResolutionError(self.host, self, error) from error
+        except TimeoutError as error:
+            raise ConnectTimeoutError(self, "the name server did not answer in time") from error
+        failed: OSError = TimeoutError("no address could be tried in time")
+        for number, address in enumerate(addresses):
+            # Each address gets its share, so that a dead first one leaves time for the next.
+            share = (ends_at - time.monotonic()) / (len(addresses) - number)
+            try:
+                sock = create_connection(
+                    (address, self.port), max(SHORTEST_WAIT, share), self.source_address, self.socket_options
+                )
+            except OSError as error:
+                failed = error
+                continue
+            sock.settimeout(max(SHORTEST_WAIT, ends_at - time.monotonic()))
+            return sock
+        exchange.resolver.forget(self.host, self.port)
+        if isinstance(failed, TimeoutError):
+            raise ConnectTimeoutError(self, "no address answered in time") from failed
+        raise NewConnectionError(self, "no address could be connected to") from failed
+
+
+class TimedTlsConnection(TimedConnection, HTTPSConnection):
+    """The same over TLS."""
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = TimedConnection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = TimedTlsConnection
+
+
+class TimedAdapter(HTTPAdapter):
+    """requests' adapter over such connections. It never sends anything twice."""
+
+    def __init__(self, pool_size: int, hosts: int, source_address: str | None) -> None:
+        self._source_address = (source_address, 0) if source_address else None
+        super().__init__(pool_connections=hosts, pool_maxsize=pool_size, max_retries=0)
+
+    def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:
+        """Build the pools; a hook of requests."""
+        super().init_poolmanager(connections, maxsize, block, source_address=self._source_address, **pool_kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
