@@ -1,0 +1,42 @@
+"""gunicorn's configuration: `bytegpt web` runs `gunicorn -c python:config.gunicorn`. Its names are gunicorn's."""
+
+import logging
+import sys
+from pathlib import Path
+
+from gunicorn.glogging import Logger
+
+from config.logs import configure_logs
+from config.settings import load_settings
+
+_settings = load_settings(redis_required=True)
+
+
+class _OurLogs(Logger):  # type: ignore[misc] # gunicorn has no types
+    """gunicorn's own lines through our handler; there is no access log."""
+
+    def setup(self, cfg: object) -> None:
+        """Called in the master before its workers are forked, and again on reload."""
+        self.cfg = cfg
+        self._access_log_enabled = False
+        configure_logs(_settings.log_level, _settings.log_format)
+        self.error_log.propagate = True
+        self.error_log.setLevel(logging.NOTSET)
+
+
+bind = f"[{_settings.bind}]:{_settings.port}" if ":" in _settings.bind else f"{_settings.bind}:{_settings.port}"
+workers = _settings.web_processes
+worker_class = "gthread"
+threads = 8
+timeout = 30
+graceful_timeout = 10
+# Kommo's proxies keep connections open; longer than this they only hold a slot.
+keepalive = 5
+accesslog = None
+logger_class = _OurLogs
+# X-Forwarded-* counts only from a proxy on this machine.
+forwarded_allow_ips = "127.0.0.1,::1"
+# A heartbeat file on a slow disk would make gunicorn kill healthy processes.
+worker_tmp_dir = "/dev/shm" if sys.platform == "linux" and Path("/dev/shm").is_dir() else None  # noqa: S108
+# The control socket stands at one place per user: two installations would meet there.
+control_socket_disable = True

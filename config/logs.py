@@ -1,0 +1,108 @@
+"""Log lines of every process: structlog over the standard library, one scrubbed line per event on stderr.
+
+Ids of a request or a turn stand in every line of it: `with structlog.contextvars.bound_contextvars(request_id=...)`.
+Lines of libraries (rq, werkzeug, gunicorn, urllib3) pass through the same scrubbing.
+"""
+
+import logging
+import re
+import sys
+import threading
+from collections.abc import Mapping
+from typing import Literal, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+_REMOVED = "[removed]"
+# Secrets whatever else the key says, and what clients and assistants wrote, as a whole word at the end of the key.
+_SECRET_KEY = re.compile(
+    r"token|secret|passw|authori[sz]ation|cookie|api_?key|encryption_?key|credential", re.IGNORECASE
+)
+_WRITTEN_KEY = re.compile(
+    r"(?:^|_)(?:message|text|reply|question|answer|instructions|prompt|body|contact_name)s?(?:_\d+)?$", re.IGNORECASE
+)
+_SECRETS_IN_TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"\bsk-[A-Za-z0-9_-]{8,}"), f"sk-{_REMOVED}"),
+    (re.compile(r"\beyJ[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?"), _REMOVED),
+    (re.compile(r"(\bbearer)[\s:=]+[^\s'\",;]+", re.IGNORECASE), rf"\1 {_REMOVED}"),
+    (re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"), _REMOVED),
+)
+
+
+def configure_logs(level: str, log_format: Literal["json", "console"], stream: TextIO | None = None) -> None:
+    """Send every logger of this process through one handler. Called once, by its entry point.
+
+    stream: stderr when None.
+    """
+    target = sys.stderr if stream is None else stream
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(target)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                # Before scrubbing, so that what an exception says is scrubbed too; never with local variables.
+                structlog.processors.format_exc_info,
+                scrub,
+                _renderer(log_format, target),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    logging.captureWarnings(capture=True)
+    threading.excepthook = _log_lost_thread
+
+
+def scrub(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
+    """Take secrets and what clients wrote out of a log line: by key, and by their looks in every other value."""
+    return {key: value if key == "_record" else _clean(key, value) for key, value in event_dict.items()}
+
+
+def _clean(key: str, value: object) -> object:
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if _SECRET_KEY.search(key) or _WRITTEN_KEY.search(key):
+        return _REMOVED
+    if isinstance(value, Mapping):
+        return {str(inner): _clean(str(inner), item) for inner, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_clean(key, item) for item in value]
+    return without_secrets(value if isinstance(value, str) else repr(value))
+
+
+def without_secrets(text: str) -> str:
+    """The text with API keys, tokens and passwords of URLs taken out."""
+    for pattern, replacement in _SECRETS_IN_TEXT:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _renderer(log_format: Literal["json", "console"], target: TextIO) -> Processor:
+    if log_format == "json":
+        return structlog.processors.JSONRenderer(ensure_ascii=False)
+    return structlog.dev.ConsoleRenderer(colors=target.isatty(), exception_formatter=structlog.dev.plain_traceback)
+
+
+def _log_lost_thread(lost: threading.ExceptHookArgs) -> None:
+    if lost.exc_value is None or isinstance(lost.exc_value, SystemExit):
+        return
+    structlog.get_logger("threads").error(
+        "thread_died",
+        thread=lost.thread.name if lost.thread else None,
+        exc_info=(lost.exc_type, lost.exc_value, lost.exc_traceback),
+    )

@@ -1,0 +1,57 @@
+"""One worker process, from its first second to its last: `bytegpt worker` calls main."""
+
+import os
+import signal
+import threading
+from types import FrameType
+
+import structlog
+
+from app.jobqueue import turn_queue
+from app.storage.connection import connect_blocking
+from config.settings import Settings
+from workers import runtime
+from workers.pool import LOOK_UP_SECONDS, ThreadWorker
+
+log = structlog.get_logger(__name__)
+
+
+def main(settings: Settings) -> int:
+    """Answer turns until SIGTERM or SIGINT, then finish what is held. Returns the exit code.
+
+    A second signal gives what is still held back to other workers at once.
+    """
+    name = runtime.worker_name(os.getpid())
+    running = runtime.Runtime(settings, name)
+    runtime.install(running)
+    # Every job uses a connection for RQ's book-keeping; the dequeue blocks on one of its own.
+    blocking = connect_blocking(settings.redis_url or "", max_connections=settings.worker_concurrency + 10)
+    worker = ThreadWorker(turn_queue(blocking), name=name, connection=blocking, concurrency=settings.worker_concurrency)
+    _obey_signals(worker, running)
+    running.start()
+    log.info("worker_started", worker=name, concurrency=settings.worker_concurrency)
+    worker.work(logging_level="WARNING")
+    running.stop()
+    log.info("worker_stopped", worker=name)
+    return 0
+
+
+def _obey_signals(worker: ThreadWorker, running: runtime.Runtime) -> None:
+    def stop(signum: int, frame: FrameType | None) -> None:
+        if worker.stopping.is_set():
+            # Not in the handler: the main thread may be inside a call to Redis.
+            threading.Thread(target=_give_back_and_leave, args=(worker, running), daemon=True).start()
+        else:
+            worker.request_stop(signum, frame)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+def _give_back_and_leave(worker: ThreadWorker, running: runtime.Runtime) -> None:
+    try:
+        # A dequeue that still waits in Redis would get what is put back, and take it to the grave.
+        worker.takes_no_more.wait(2 * LOOK_UP_SECONDS)
+        running.give_back()
+    finally:
+        os._exit(0)
