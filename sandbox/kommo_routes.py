@@ -1,0 +1,291 @@
+"""The HTTP side of the simulated Kommo: OAuth and API v4 of every account (kommo.md 3, 5, 8)."""
+
+import asyncio
+import itertools
+import json
+import socket
+import struct
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from aiohttp import web
+
+from sandbox.kommo_accounts import Account
+from sandbox.kommo_answers import contact_body, hal, invalid, lead_body, note_body, oauth_refused, problem, refused
+from sandbox.kommo_bot import Continuation
+from sandbox.kommo_calls import ApiCall
+from sandbox.kommo_faults import Fault, FaultBoard, Route
+from sandbox.kommo_limits import Admission, RateLimiter
+from sandbox.kommo_tokens import ACCESS_LIFETIME, Access, Integration, TokenRefused
+from sandbox.kommo_validation import continue_refusals, note_refusals
+
+_MAX_BODY = 4 * 1024 * 1024
+# SO_LINGER with a time of 0: closing sends RST instead of FIN.
+_LINGER_NOT = struct.pack("ii", 1, 0)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+_CALL = web.RequestKey("sandbox.call", ApiCall)
+_ACCOUNT = web.RequestKey("sandbox.account", Account)  # only on an account's host
+
+
+class _Refused(Exception):
+    """A helper of a handler has its answer already."""
+
+    def __init__(self, response: web.Response) -> None:
+        self.response = response
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """What the routes need of the simulator.
+
+    account_at: the account that listens on this host and port, None when nobody does any more.
+    known_refresh: the account in which this refresh token lives.
+    arrived, answered: called with every call before the work and after it.
+    """
+
+    limiter: RateLimiter
+    faults: FaultBoard
+    account_at: Callable[[str, int], Account | None]
+    known_refresh: Callable[[str], Account | None]
+    arrived: Callable[[ApiCall], None]
+    answered: Callable[[], None]
+
+
+class KommoRoutes:
+    """The handlers; one instance serves all hosts of a simulator."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        self._request_numbers = itertools.count(1)
+
+    def account_application(self) -> web.Application:
+        """What every account's host serves."""
+        app = web.Application(middlewares=[self._guard], client_max_size=_MAX_BODY)
+        for slash in ("", "/"):
+            path = r"/api/v4/{kind:salesbot|marketingbot}/{bot:\d+}/continue/{id:\d+}" + slash
+            app.router.add_post(path, self._continue, name=Route.CONTINUE.name + slash.replace("/", "_SLASH"))
+        app.router.add_post("/oauth2/access_token", self._token, name=Route.TOKEN.name)
+        app.router.add_get("/oauth2/account/current/subdomain", self._subdomain, name=Route.SUBDOMAIN.name)
+        app.router.add_get("/api/v4/account", self._account, name=Route.ACCOUNT.name)
+        app.router.add_get(r"/api/v4/leads/{id:\d+}", self._lead, name=Route.LEAD.name)
+        app.router.add_get(r"/api/v4/contacts/{id:\d+}", self._contact, name=Route.CONTACT.name)
+        app.router.add_post(r"/api/v4/leads/{id:\d+}/notes", self._notes, name=Route.NOTE.name)
+        return app
+
+    def shared_application(self) -> web.Application:
+        """What the shared API host serves, which access tokens name as `api_domain` (kommo.md 5.3, 9.1)."""
+        app = web.Application(middlewares=[self._guard])
+        app.router.add_get("/oauth2/account/current/subdomain", self._subdomain, name=Route.SUBDOMAIN.name)
+        return app
+
+    # --- before any handler -------------------------------------------------------------------------------------
+
+    @web.middleware
+    async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        host, port = request.get_extra_info("sockname")
+        account = self._exchange.account_at(host, port)
+        call = await _noted(request, account, f"http://{host}:{port}")
+        self._exchange.arrived(call)
+        request[_CALL] = call
+        if account is not None:
+            request[_ACCOUNT] = account
+        try:
+            response = await self._limited(request, call, account, handler)
+            if response is None:
+                return web.Response()  # to a connection that is closed already
+            call.status = response.status
+            response.headers["X-Request-Id"] = f"{next(self._request_numbers):032x}"
+            return response
+        finally:
+            self._exchange.answered()
+
+    async def _limited(
+        self, request: web.Request, call: ApiCall, account: Account | None, handler: Handler
+    ) -> web.StreamResponse | None:
+        match self._exchange.limiter.admit(call.source, call.moment):
+            case Admission.TOO_MANY:
+                return refused(429, retry_after=self._exchange.limiter.rules.retry_after)
+            case Admission.BLOCKED:
+                return refused(403)
+        fault = (account.faults.take(call.route) if account else None) or self._exchange.faults.take(call.route)
+        if fault is None:
+            return await _answer(request, handler)
+        genuine = await _answer(request, handler) if fault.after_effect else None
+        return await _suffered(request, fault, genuine)
+
+    # --- handlers -----------------------------------------------------------------------------------------------
+
+    async def _continue(self, request: web.Request) -> web.StreamResponse:
+        account, access, call = request[_ACCOUNT], _access(request), request[_CALL]
+        if not access.admin:
+            return problem(403, "Only administrators of the account may continue bots.")
+        refusals = continue_refusals(call.body)
+        if refusals:
+            return invalid(refusals)
+        continuation = Continuation(call.body.get("data", {}), call.body.get("execute_handlers", ()))
+        kind, bot_id, continue_id = (request.match_info[part] for part in ("kind", "bot", "id"))
+        if not account.continue_bot(kind, int(bot_id), int(continue_id), continuation):
+            return problem(404, "No bot waits for this call.")
+        call.accepted = True
+        return web.Response(status=202, text="Accepted")
+
+    async def _token(self, request: web.Request) -> web.StreamResponse:
+        account, call = request[_ACCOUNT], request[_CALL]
+        asked = call.body if isinstance(call.body, dict) else {}
+        integration = account.integration
+        if asked.get("client_id") != integration.client_id:
+            return oauth_refused("Check the `client_id` parameter")
+        if asked.get("client_secret") != integration.secret:
+            return problem(401, "Client authentication failed")
+        if asked.get("redirect_uri") != integration.redirect_uri:
+            return oauth_refused("Check the `redirect_uri` parameter")
+        try:
+            access, refresh = _granted(account, integration, asked)
+        except TokenRefused as refusal:
+            return oauth_refused(str(refusal))
+        call.accepted = True
+        return web.json_response(
+            {
+                "token_type": "Bearer",
+                "expires_in": ACCESS_LIFETIME,
+                "server_time": int(time.time()),
+                "access_token": access,
+                "refresh_token": refresh,
+            }
+        )
+
+    async def _subdomain(self, request: web.Request) -> web.StreamResponse:
+        account = self._exchange.known_refresh(request.headers.get("X-Refresh-Token", ""))
+        if account is None:
+            return problem(401, "The refresh token is not valid.")
+        return web.json_response(
+            {
+                "id": account.account_id,
+                "subdomain": account.subdomain,
+                "domain": account.host,
+                "top_level_domain": account.host.removeprefix(f"{account.subdomain}."),
+            }
+        )
+
+    async def _account(self, request: web.Request) -> web.StreamResponse:
+        account, access = request[_ACCOUNT], _access(request)
+        return hal(
+            {
+                "id": account.account_id,
+                "name": account.name,
+                "subdomain": account.subdomain,
+                "current_user_id": access.user_id,
+                "country": "BR",
+                "currency": "BRL",
+                "_links": {"self": {"href": f"{account.url}/api/v4/account"}},
+            }
+        )
+
+    async def _lead(self, request: web.Request) -> web.StreamResponse:
+        account, _ = request[_ACCOUNT], _access(request)
+        person = account.person_of_lead(int(request.match_info["id"]))
+        if person is None:
+            return web.Response(status=204)
+        return hal(lead_body(account, person, "contacts" in request.query.get("with", "").split(",")))
+
+    async def _contact(self, request: web.Request) -> web.StreamResponse:
+        account, _ = request[_ACCOUNT], _access(request)
+        person = account.person(int(request.match_info["id"]))
+        return web.Response(status=204) if person is None else hal(contact_body(account, person))
+
+    async def _notes(self, request: web.Request) -> web.StreamResponse:
+        account, _, call = request[_ACCOUNT], _access(request), request[_CALL]
+        lead_id = int(request.match_info["id"])
+        if account.person_of_lead(lead_id) is None:
+            return problem(404, "There is no such lead.")
+        refusals = note_refusals(call.body)
+        if refusals:
+            return invalid(refusals)
+        notes = account.add_notes(lead_id, call.body)
+        call.accepted = True
+        return hal({"_embedded": {"notes": [note_body(account, note) for note in notes]}})
+
+
+async def _noted(request: web.Request, account: Account | None, origin: str) -> ApiCall:
+    name = request.match_info.route.name or Route.UNKNOWN.name
+    raw = await request.read()
+    return ApiCall(
+        route=Route[name.removesuffix("_SLASH")],
+        method=request.method,
+        url=f"{origin}{request.path_qs}",
+        account_id=account.account_id if account else None,
+        source=request.remote or "",
+        token=_bearer(request),
+        body=_decoded(raw),
+        moment=time.monotonic(),
+    )
+
+
+async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if _ACCOUNT not in request and request[_CALL].route is not Route.SUBDOMAIN:
+        return problem(404, "There is no account at this address.")
+    try:
+        return await handler(request)
+    except _Refused as refusal:
+        return refusal.response
+    except web.HTTPException as error:
+        return problem(error.status, error.reason)
+
+
+async def _suffered(
+    request: web.Request, fault: Fault, genuine: web.StreamResponse | None
+) -> web.StreamResponse | None:
+    if fault.kind == "hang":
+        await asyncio.Event().wait()
+    if fault.seconds is not None:
+        await asyncio.sleep(fault.seconds)
+    if fault.kind == "reset":
+        _reset(request)
+        return None
+    if fault.status == 0:
+        return genuine
+    if fault.location is not None:
+        return web.Response(status=fault.status, headers={"Location": fault.location})
+    return refused(fault.status, fault.retry_after)
+
+
+def _reset(request: web.Request) -> None:
+    transport = request.transport
+    if transport is not None:
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+        transport.abort()
+
+
+# --- parts of the handlers ------------------------------------------------------------------------------------------
+
+
+def _decoded(raw: bytes) -> Any:
+    try:
+        return json.loads(raw) if raw else None
+    except ValueError:
+        return raw.decode(errors="replace")
+
+
+def _bearer(request: web.Request) -> str | None:
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token if kind == "Bearer" and token else None
+
+
+def _access(request: web.Request) -> Access:
+    access = request[_ACCOUNT].tokens.access_of(request[_CALL].token or "")
+    if access is None:
+        raise _Refused(problem(401, "Access token is missing, expired or revoked."))
+    return access
+
+
+def _granted(account: Account, integration: Integration, asked: dict[str, Any]) -> tuple[str, str]:
+    match asked.get("grant_type"):
+        case "authorization_code":
+            return account.tokens.exchange_code(str(asked.get("code")), integration.client_id)
+        case "refresh_token":
+            return account.tokens.refresh(str(asked.get("refresh_token")), integration.client_id)
+    raise TokenRefused("Check the `grant_type` parameter")
