@@ -1,0 +1,28 @@
+"""Fixtures of every test: a real Redis, and how hypothesis searches."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+from hypothesis import settings as hypothesis_settings
+
+from app.storage.embedded import EmbeddedRedis
+
+# No deadline: the machines that run this are shared. No database: a run depends on nothing an earlier one left.
+hypothesis_settings.register_profile("bytegpt", deadline=None, database=None)
+hypothesis_settings.load_profile("bytegpt")
+
+
+@pytest.fixture(scope="session")
+def redis_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedRedis]:
+    """A Redis server for the whole run. Whoever stops or kills one starts their own instead."""
+    with EmbeddedRedis(tmp_path_factory.mktemp("redis")) as server:
+        yield server
+
+
+@pytest.fixture
+def redis_client(redis_server: EmbeddedRedis) -> Iterator[redis.Redis]:
+    """A client of the run's server, on an empty database."""
+    with redis.Redis.from_url(redis_server.url) as client:
+        client.flushall()
+        yield client

@@ -1,0 +1,118 @@
+"""Redis clients against servers that hang, go away and move."""
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import redis
+
+from app.childprocess import ChildProcess
+from app.storage.connection import connect, connect_blocking
+from app.storage.embedded import EmbeddedRedis, server_binary
+from tests.waiting import wait_until
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[EmbeddedRedis]:
+    """A server of the test's own, to stop and kill."""
+    with EmbeddedRedis(tmp_path / "redis") as server:
+        yield server
+
+
+@pytest.fixture
+def sentinel_url(tmp_path: Path) -> Iterator[str]:
+    """A master with a password and two addresses of sentinels, of which only the second is alive."""
+    with EmbeddedRedis(tmp_path / "master", tcp=True) as master, EmbeddedRedis(tmp_path / "port", tcp=True) as other:
+        at = urlsplit(master.url)
+        sentinel_port = urlsplit(other.url).port
+        other.stop()
+        config = tmp_path / "sentinel.conf"
+        config.write_text(
+            f"port {sentinel_port}\nbind 127.0.0.1\ndir {tmp_path}\n"
+            f"sentinel monitor bots 127.0.0.1 {at.port} 1\nsentinel auth-pass bots {at.password}\n"
+        )
+        sentinel = ChildProcess([server_binary(), str(config), "--sentinel"], output=subprocess.DEVNULL)
+        try:
+            with redis.Redis(port=sentinel_port or 0, decode_responses=True) as client:
+                wait_until(lambda: "bots" in client.sentinel_masters())
+            yield f"redis+sentinel://:{at.password}@127.0.0.1:1,127.0.0.1:{sentinel_port}/bots/3"
+        finally:
+            sentinel.kill_group()
+            sentinel.wait(5)
+
+
+def test_the_web_client_gives_up_on_a_hung_server_in_little_more_than_a_second(server: EmbeddedRedis) -> None:
+    with connect(server.url, for_web=True, max_connections=2) as client:
+        client.ping()
+        os.kill(server.pid, signal.SIGSTOP)
+        began = time.monotonic()
+        with pytest.raises(redis.TimeoutError):
+            client.ping()
+        assert time.monotonic() - began < 1.8
+
+
+def test_the_web_client_gives_up_at_once_on_a_server_that_is_away(server: EmbeddedRedis) -> None:
+    with connect(server.url, for_web=True, max_connections=2) as client:
+        client.ping()
+        server.stop()
+        began = time.monotonic()
+        with pytest.raises(redis.ConnectionError):
+            client.ping()
+        assert time.monotonic() - began < 0.5
+
+
+def test_the_web_client_works_again_after_a_restart(server: EmbeddedRedis) -> None:
+    with connect(server.url, for_web=True, max_connections=2) as client:
+        client.set("kept", 1)
+        server.stop()
+        server.start()
+        assert client.get("kept") == b"1"
+
+
+def test_the_workers_client_rides_out_a_restart(server: EmbeddedRedis) -> None:
+    with connect(server.url, for_web=False, max_connections=2) as client:
+        client.set("kept", 1)
+        server.stop()
+        restart = threading.Timer(0.5, server.start)
+        restart.start()
+        try:
+            assert client.get("kept") == b"1"
+        finally:
+            restart.join()
+
+
+def test_more_threads_than_connections_is_an_error_and_not_a_silent_wait(server: EmbeddedRedis) -> None:
+    with connect(server.url, for_web=True, max_connections=1) as client, client.pubsub() as busy:
+        busy.subscribe("channel")
+        with pytest.raises(redis.MaxConnectionsError):
+            client.ping()
+
+
+def test_the_blocking_client_waits_longer_than_any_command_may_take(server: EmbeddedRedis) -> None:
+    with connect_blocking(server.url, max_connections=2) as client:
+        assert client.connection_pool.connection_kwargs["socket_timeout"] is None
+        later = threading.Timer(0.7, lambda: client.rpush("queue", "job"))
+        later.start()
+        try:
+            assert client.blpop(["queue"], timeout=5) == (b"queue", b"job")
+        finally:
+            later.join()
+
+
+@pytest.mark.parametrize("for_web", [True, False], ids=["web", "worker"])
+def test_a_sentinel_url_leads_to_its_master_past_a_sentinel_that_is_away(sentinel_url: str, for_web: bool) -> None:
+    with connect(sentinel_url, for_web=for_web, max_connections=2) as client:
+        client.set("kept", 1)
+        assert client.get("kept") == b"1"
+        assert client.client_info()["db"] == 3
+
+
+def test_the_blocking_client_takes_a_sentinel_url_too(sentinel_url: str) -> None:
+    with connect_blocking(sentinel_url, max_connections=2) as client:
+        assert client.blpop(["queue"], timeout=1) is None

@@ -1,0 +1,447 @@
+"""Turns on a real Redis: what is accepted, who holds what, and what every change does to charge, line and queue."""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+import pytest
+import redis
+from rq.job import Job, JobStatus
+from rq.serializers import JSONSerializer
+
+from app.domain.accounts import Account
+from app.domain.failures import Failure
+from app.domain.plans import Plan
+from app.domain.turn import (
+    CLOSED,
+    DECIDED,
+    UNDECIDED,
+    AcceptStatus,
+    Change,
+    Charge,
+    Hold,
+    NewTurn,
+    Status,
+    Turn,
+    TurnLost,
+)
+from app.jobqueue import ANSWER_JOB, turn_queue
+from app.storage import keys
+from app.storage.accounts import RedisAccounts
+from app.storage.ledger import RedisLedger, RedisPlanChange
+from app.storage.plans import RedisPlans
+from app.storage.sealing import Sealer
+from app.storage.turns import RedisTurns
+from tests.builders import ENCRYPTION_KEY, NOW_MS, TIMING, a_new_turn, an_account
+
+PERIOD = "2025-11"
+ANSWERED = Change(expect=UNDECIDED, status=Status.ANSWERED, charge="settle", sealed={"answer": "Custa 5 reais."})
+FAILED = Change(expect=UNDECIDED, status=Status.FAILED, charge="release", fields={"error_code": Failure.OPENAI_TIMEOUT})
+DELIVERED = Change(expect=DECIDED, status=Status.DELIVERED, close=True)
+
+
+class Clock:
+    """The service's clock in the hands of a test."""
+
+    def __init__(self) -> None:
+        self.seconds = NOW_MS / 1000
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
+class Store:
+    """The turn store of one company with a plan of 3 requests."""
+
+    def __init__(self, client: redis.Redis) -> None:
+        self.redis = client
+        self.clock = Clock()
+        sealer = Sealer([ENCRYPTION_KEY])
+        self.turns = RedisTurns(client, sealer, TIMING, self.clock)
+        self.accounts = RedisAccounts(client, sealer)
+        self.ledger = RedisLedger(client, self.clock)
+        RedisPlans(client).set(Plan("small", 3))
+        self.account = self.accounts.add(an_account(plan="small"))
+
+    def accept(self, **overrides: Any) -> NewTurn:
+        """A turn that was accepted."""
+        new = a_new_turn(self.account, accepted_at=int(self.clock() * 1000), **overrides)
+        assert self.turns.accept(new).status is AcceptStatus.ACCEPTED
+        return new
+
+    def take(self, new: NewTurn, token: str = "worker-1") -> tuple[Hold, Turn]:
+        """A turn in the hands of a worker."""
+        hold = Hold(new.request_id, token)
+        turn = self.turns.take(hold)
+        assert turn is not None
+        return hold, turn
+
+    def finish(self, new: NewTurn, decision: Change = ANSWERED) -> None:
+        """Bring a turn to its end."""
+        hold, turn = self.take(new)
+        self.turns.advance(hold, turn, decision)
+        self.turns.advance(hold, turn, DELIVERED)
+
+    def counters(self) -> tuple[int, int, int]:
+        """allowance, used, reserved"""
+        found = self.ledger.counters(self.account, PERIOD)
+        return found.allowance, found.used, found.reserved
+
+    def kinds(self) -> list[tuple[str, int]]:
+        """The ledger as kind and requests."""
+        return [(entry.kind, entry.requests) for entry in self.ledger.entries(self.account.account_id, PERIOD)]
+
+    def queued(self) -> list[str]:
+        """The turns on RQ's queue, as RQ itself reads the jobs."""
+        return [job.args[0] for job in turn_queue(self.redis).jobs]
+
+
+@pytest.fixture
+def store(redis_client: redis.Redis) -> Store:
+    return Store(redis_client)
+
+
+def dump(client: redis.Redis) -> dict[bytes, bytes | None]:
+    return {key: client.dump(key) for key in client.scan_iter()}
+
+
+def test_acceptance_reserves_records_and_queues_in_one_step(store: Store) -> None:
+    new = store.accept()
+    turn = store.turns.read(new.request_id)
+    assert turn is not None
+    assert (turn.status, turn.charge, turn.weight) == (Status.ACCEPTED, Charge.RESERVED, 1)
+    assert (turn.message, turn.instructions) == (new.message, new.instructions)
+    assert store.counters() == (3, 0, 1)
+    assert store.kinds() == [("grant", 3), ("reserve", -1)]
+    assert store.queued() == [new.request_id]
+
+
+def test_the_job_that_a_script_writes_is_the_job_that_rq_would_write(store: Store) -> None:
+    new = store.accept()
+    ours = turn_queue(store.redis).jobs[0]
+    theirs = Job.create(
+        ANSWER_JOB,
+        args=[new.request_id],
+        id=ours.id,
+        description=new.request_id,
+        origin="turns",
+        timeout=900,
+        result_ttl=500,
+        failure_ttl=604800,
+        status=JobStatus.QUEUED,
+        connection=store.redis,
+        serializer=JSONSerializer,
+    )
+    theirs.created_at = ours.created_at
+    theirs.enqueued_at = ours.enqueued_at
+    assert ours.to_dict() == theirs.to_dict()
+    assert store.redis.sismember("rq:queues", "rq:queue:turns")
+    fields = {name.decode() for name in cast("list[bytes]", store.redis.hkeys(ours.key))}
+    assert fields == set(theirs.to_dict())
+
+
+def test_a_return_url_is_accepted_once(store: Store) -> None:
+    new = store.accept()
+    before = dump(store.redis)
+    again = store.turns.accept(a_new_turn(store.account, return_url=new.return_url))
+    assert (again.status, again.request_id) == (AcceptStatus.DUPLICATE, new.request_id)
+    assert dump(store.redis) == before
+
+
+def test_a_return_url_is_remembered_for_more_than_48_hours(store: Store) -> None:
+    new = store.accept()
+    assert store.redis.ttl(keys.return_url(store.account.account_id, new.return_url)) > 48 * 3600
+
+
+def test_the_same_return_url_of_another_account_is_another_turn(store: Store) -> None:
+    other = store.accounts.add(an_account(account_id=31000002, subdomain="other"))
+    new = store.accept()
+    assert store.turns.accept(a_new_turn(other, return_url=new.return_url)).status is AcceptStatus.ACCEPTED
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        pytest.param(lambda s: s.accounts.remove(s.account.account_id), AcceptStatus.NOT_INSTALLED, id="removed"),
+        pytest.param(
+            lambda s: s.accounts.replace(an_account(plan="small", paused=True), s.account.version),
+            AcceptStatus.STALE,
+            id="paused",
+        ),
+        pytest.param(
+            lambda s: RedisPlanChange(s.redis, lambda _: s.account.zone, s.clock).apply(31000001, "small", "now"),
+            AcceptStatus.STALE,
+            id="another-plan",
+        ),
+    ],
+)
+def test_an_account_that_changed_since_it_was_read_accepts_nothing(
+    store: Store, change: Callable[[Store], None], expected: AcceptStatus
+) -> None:
+    change(store)
+    before = dump(store.redis)
+    assert store.turns.accept(a_new_turn(store.account)).status is expected
+    assert dump(store.redis) == before
+
+
+def test_the_last_remaining_request_is_usable_and_the_next_is_refused(store: Store) -> None:
+    for number in range(3):
+        store.accept(line=f"contact-{number}")
+    result = store.turns.accept(refused := a_new_turn(store.account, line="contact-9"))
+    assert (result.status, result.refusal) == (AcceptStatus.ACCEPTED, Failure.PLAN_QUOTA)
+    assert store.counters() == (3, 0, 3)
+    assert store.kinds()[-1] == ("refuse", 0)
+    turn = store.turns.read(refused.request_id)
+    assert turn is not None
+    assert (turn.status, turn.charge, turn.message, turn.first_refusal) == (Status.REFUSED, Charge.NONE, "", True)
+    assert store.queued()[-1] == refused.request_id
+
+
+def test_only_the_first_plan_refusal_of_a_month_is_marked(store: Store) -> None:
+    for number in range(3):
+        store.accept(line=f"contact-{number}")
+    marks = []
+    for _ in range(2):
+        new = store.accept()
+        turn = store.turns.read(new.request_id)
+        assert turn is not None
+        marks.append(turn.first_refusal)
+    assert marks == [True, False]
+
+
+def test_a_heavy_handler_is_refused_when_less_than_its_weight_remains(store: Store) -> None:
+    store.accept(weight=2)
+    assert store.turns.accept(a_new_turn(store.account, weight=2)).refusal is Failure.PLAN_QUOTA
+    assert store.counters() == (3, 0, 2)
+
+
+def test_a_contact_is_refused_at_its_own_daily_limit_only(store: Store) -> None:
+    limits: dict[str, Any] = {"contact_limit": 1, "contact": "contact-1"}
+    store.accept(**limits)
+    assert store.turns.accept(a_new_turn(store.account, **limits)).refusal is Failure.CONTACT_LIMIT
+    other_day = a_new_turn(store.account, **limits, day="2025-11-22")
+    assert store.turns.accept(other_day).refusal is None
+    other_contact = a_new_turn(store.account, contact_limit=1, contact="contact-2")
+    assert store.turns.accept(other_contact).refusal is None
+
+
+def test_a_failed_turn_gives_its_contact_the_request_back(store: Store) -> None:
+    limits: dict[str, Any] = {"contact_limit": 1, "contact": "contact-1"}
+    store.finish(store.accept(**limits), FAILED)
+    assert store.turns.accept(a_new_turn(store.account, **limits)).refusal is None
+
+
+@pytest.mark.parametrize(
+    ("decision", "counters", "entries", "charge"),
+    [
+        pytest.param(ANSWERED, (3, 1, 0), [("settle", 0)], Charge.SETTLED, id="answered"),
+        pytest.param(FAILED, (3, 0, 0), [("release", 1)], Charge.RELEASED, id="failed"),
+    ],
+)
+def test_a_decision_settles_or_releases_once(
+    store: Store,
+    decision: Change,
+    counters: tuple[int, int, int],
+    entries: list[tuple[str, int]],
+    charge: Charge,
+) -> None:
+    new = store.accept()
+    hold, turn = store.take(new)
+    left = store.turns.advance(hold, turn, decision)
+    assert left == counters[0] - counters[1]
+    with pytest.raises(TurnLost):
+        store.turns.advance(hold, turn, decision)
+    assert store.counters() == counters
+    assert store.kinds() == [("grant", 3), ("reserve", -1), *entries]
+    decided = store.turns.read(new.request_id)
+    assert decided is not None
+    assert (decided.charge, decided.remaining) == (charge, left)
+
+
+def test_an_answer_rests_sealed_and_is_read_back(store: Store) -> None:
+    new = store.accept()
+    hold, turn = store.take(new)
+    store.turns.advance(hold, turn, ANSWERED)
+    read = store.turns.read(new.request_id)
+    assert read is not None
+    assert read.answer == "Custa 5 reais."
+    everything = b"".join(value or b"" for value in dump(store.redis).values())
+    for secret in ("Custa 5 reais.", new.message, new.instructions):
+        assert secret.encode() not in everything
+
+
+def test_a_held_turn_is_taken_by_nobody_else_until_its_lease_ends(store: Store) -> None:
+    new = store.accept()
+    store.take(new)
+    assert store.turns.take(Hold(new.request_id, "worker-2")) is None
+    store.clock.seconds += TIMING.lease + 1
+    _, turn = store.take(new, "worker-2")
+    assert turn.resumed
+
+
+def test_a_slow_worker_that_lost_its_turn_changes_nothing(store: Store) -> None:
+    new = store.accept()
+    slow, seen = store.take(new, "slow")
+    store.clock.seconds += TIMING.lease + 1
+    assert store.turns.sweep() == [new.request_id]
+    before = dump(store.redis)
+    with pytest.raises(TurnLost):
+        store.turns.advance(slow, seen, ANSWERED)
+    assert dump(store.redis) == before
+    hold, turn = store.take(new, "quick")
+    store.turns.advance(hold, turn, ANSWERED)
+    with pytest.raises(TurnLost):
+        store.turns.advance(slow, seen, DELIVERED)
+    assert store.counters() == (3, 1, 0)
+
+
+def test_a_renewed_lease_does_not_run_out(store: Store) -> None:
+    hold, _ = store.take(store.accept())
+    store.clock.seconds += TIMING.lease - 1
+    assert store.turns.renew([hold]) == []
+    store.clock.seconds += TIMING.lease - 1
+    assert store.turns.sweep() == []
+
+
+def test_renewing_tells_what_is_not_ours_any_more(store: Store) -> None:
+    hold, _ = store.take(new := store.accept())
+    store.clock.seconds += TIMING.lease + 1
+    store.turns.sweep()
+    assert store.turns.renew([hold]) == [new.request_id]
+
+
+def test_a_queued_turn_is_not_queued_again_while_its_job_waits(store: Store) -> None:
+    new = store.accept()
+    store.clock.seconds += TIMING.lease + 1
+    assert store.turns.sweep() == []
+    assert store.queued() == [new.request_id]
+
+
+def test_a_turn_whose_job_was_lost_is_queued_again(store: Store) -> None:
+    new = store.accept()
+    store.redis.delete("rq:queue:turns")
+    store.clock.seconds += TIMING.lease + 1
+    assert store.turns.sweep() == [new.request_id]
+    assert store.queued() == [new.request_id]
+
+
+def test_a_closed_turn_is_neither_swept_nor_taken(store: Store) -> None:
+    store.finish(new := store.accept())
+    store.clock.seconds += 1000
+    assert store.turns.sweep() == []
+    assert store.turns.take(Hold(new.request_id, "worker-2")) is None
+    assert store.redis.zcard(keys.open_turns()) == 0
+    assert 0 < store.redis.ttl(keys.turn(new.request_id)) <= 30 * 24 * 3600
+    assert 0 < store.redis.ttl(keys.turn_steps(new.request_id)) <= 30 * 24 * 3600
+
+
+def test_turns_of_one_conversation_are_queued_one_after_another_in_order(store: Store) -> None:
+    turns = [store.accept() for _ in range(3)]
+    woken = []
+    for new in turns:
+        assert store.queued()[-1:] == [new.request_id]
+        woken.append(new.request_id)
+        store.redis.delete("rq:queue:turns")
+        store.finish(new)
+    assert woken == [new.request_id for new in turns]
+    assert not store.redis.exists(keys.line(store.account.account_id, "contact-1"))
+
+
+def test_turns_of_other_conversations_do_not_wait(store: Store) -> None:
+    turns = [store.accept(line=f"contact-{number}") for number in range(3)]
+    assert store.queued() == [new.request_id for new in turns]
+
+
+def test_a_turn_that_waits_in_line_too_long_is_woken_in_time_for_its_deadline(store: Store) -> None:
+    first, second = store.accept(), store.accept()
+    hold, _ = store.take(first)
+    store.redis.delete("rq:queue:turns")
+    while store.clock() < second.deadline_at / 1000 - TIMING.reserve - 1:
+        store.turns.renew([hold])
+        assert store.turns.sweep() == []
+        store.clock.seconds += 1
+    store.clock.seconds += 2
+    store.turns.renew([hold])
+    assert store.turns.sweep() == [second.request_id]
+    store.finish(second, FAILED)
+    line = keys.line(store.account.account_id, "contact-1")
+    assert store.redis.lrange(line, 0, -1) == [first.request_id.encode()]
+
+
+def test_the_next_in_line_is_woken_although_the_one_before_was_taken_over(store: Store) -> None:
+    first, second = store.accept(), store.accept()
+    store.take(first, "killed")
+    store.clock.seconds += TIMING.lease + 1
+    store.turns.sweep()
+    store.redis.delete("rq:queue:turns")
+    store.finish(first)
+    assert store.queued() == [second.request_id]
+
+
+def test_what_is_given_back_is_taken_over_at_once(store: Store) -> None:
+    new = store.accept()
+    hold, _ = store.take(new)
+    store.redis.delete("rq:queue:turns")
+    store.turns.give_back([hold])
+    assert store.queued() == [new.request_id]
+    _, turn = store.take(new, "worker-2")
+    assert turn.resumed
+
+
+@pytest.mark.parametrize("status", CLOSED)
+def test_the_steps_tell_the_life_of_a_turn(store: Store, status: Status) -> None:
+    new = store.accept()
+    hold, turn = store.take(new)
+    store.turns.advance(hold, turn, Change(expect=UNDECIDED, status=Status.ASKING, steps=(("asking", {"attempt": 1}),)))
+    store.turns.advance(hold, turn, ANSWERED)
+    close = Change(expect=DECIDED, status=status, close=True, steps=((status, {}),))
+    store.turns.advance(hold, turn, close)
+    steps = store.turns.steps(new.request_id)
+    assert [step["step"] for step in steps] == ["accepted", "taken", "asking", status]
+    assert {step["at"] for step in steps} == {NOW_MS}
+
+
+def test_a_note_is_due_with_the_closing_that_asks_for_it(store: Store) -> None:
+    new = store.accept()
+    hold, turn = store.take(new)
+    store.turns.advance(hold, turn, FAILED)
+    assert store.redis.zcard(keys.notes()) == 0
+    store.turns.advance(hold, turn, Change(expect=DECIDED, status=Status.DELIVERED, close=True, note=True))
+    assert store.redis.zrange(keys.notes(), 0, -1) == [new.request_id.encode()]
+
+
+def test_a_turn_of_last_month_settles_in_its_own_month(store: Store) -> None:
+    new = store.accept(period="2025-10")
+    store.accept()
+    hold, turn = store.take(new)
+    store.turns.advance(hold, turn, ANSWERED)
+    october = store.ledger.counters(store.account, "2025-10")
+    assert (october.used, october.reserved) == (1, 0)
+    assert store.counters() == (3, 0, 1)
+
+
+def test_a_change_of_plan_is_recounted_at_once_and_keeps_the_ledger_whole(store: Store) -> None:
+    RedisPlans(store.redis).set(Plan("tiny", 1))
+    change = RedisPlanChange(store.redis, lambda _: store.account.zone, store.clock)
+    store.finish(store.accept())
+    store.finish(store.accept())
+    change.apply(store.account.account_id, "tiny", "now")
+    assert store.counters() == (1, 2, 0)
+    store.account = store.accounts.get(store.account.account_id) or store.account
+    assert store.turns.accept(a_new_turn(store.account)).refusal is Failure.PLAN_QUOTA
+    moved = sum(requests for kind, requests in store.kinds() if kind in ("reserve", "settle", "release"))
+    assert moved == -2
+    granted = sum(requests for kind, requests in store.kinds() if kind in ("grant", "plan_change"))
+    assert granted == 1
+
+
+def test_a_change_of_plan_for_the_next_period_waits_for_it(store: Store) -> None:
+    RedisPlans(store.redis).set(Plan("big", 50))
+    change = RedisPlanChange(store.redis, lambda _: store.account.zone, store.clock)
+    change.apply(store.account.account_id, "big", "next-period")
+    account: Account = store.accounts.get(store.account.account_id) or store.account
+    store.account = account
+    store.accept()
+    assert store.counters() == (3, 0, 1)
+    assert store.ledger.counters(account, "2025-12").allowance == 50
+    store.accept(period="2025-12")
+    assert store.ledger.counters(account, "2025-12").plan == "big"

@@ -1,0 +1,347 @@
+"""The ports of the flows of a turn, filled from memory, and a clock that moves only when somebody sleeps.
+
+Scripts say what a partner does, one entry a call; a script that has run out fails the test.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from app.domain.accounts import Account, AccountUnknown, ChangedMeanwhile
+from app.domain.answers import Answer, Conversation, Deadline, Question
+from app.domain.assistants import Api, Profile
+from app.domain.delivery import CallOutcome, Verdict
+from app.domain.failures import AskError, Failure
+from app.domain.turn import AcceptResult, AcceptStatus, Change, Charge, Hold, NewTurn, Status, Turn, TurnLost
+from tests.builders import NOW_MS
+
+NOW = NOW_MS / 1000
+HOLD = Hold("r1", "worker-1")
+
+
+class Clock:
+    """Seconds since the epoch. sleeps: every wait so far."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+        self.sleeps: list[float] = []
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.now += seconds
+
+
+def a_turn(**overrides: Any) -> Turn:
+    """A turn of account 31000001 that was accepted a moment ago."""
+    turn = Turn(
+        request_id="r1",
+        account_id=31000001,
+        status=Status.ACCEPTED,
+        accepted_at=NOW_MS,
+        deadline_at=NOW_MS + 50_000,
+        return_url="https://acme.kommo.com/api/v4/salesbot/1/continue/1",
+        period="2025-11",
+        weight=1,
+        claims=1,
+        line="contact-1",
+        charge=Charge.RESERVED,
+        origin="whatsapp",
+        handler="ai_reply",
+        note_lead_id=7,
+        message="Quanto custa?",
+    )
+    return replace(turn, **overrides)
+
+
+@dataclass
+class FakeTurns:
+    """One turn. lost_at: the step at which another worker has taken it over."""
+
+    turn: Turn | None = field(default_factory=a_turn)
+    remaining: int = 99
+    lost_at: str | None = None
+    changes: list[Change] = field(default_factory=list)
+    accepted: list[NewTurn] = field(default_factory=list)
+    answers: list[AcceptResult] = field(default_factory=list)
+
+    def accept(self, new: NewTurn) -> AcceptResult:
+        self.accepted.append(new)
+        return self.answers.pop(0) if self.answers else AcceptResult(AcceptStatus.ACCEPTED, new.request_id, new.refusal)
+
+    def take(self, hold: Hold) -> Turn | None:
+        return self.turn
+
+    def advance(self, hold: Hold, turn: Turn, change: Change) -> int:
+        assert self.turn is not None
+        told = [name for name, _ in change.steps]
+        if self.lost_at in told or self.turn.status not in change.expect:
+            raise TurnLost(hold.request_id)
+        self.changes.append(change)
+        self.turn = replace(self.turn, status=change.status or self.turn.status)
+        return self.remaining
+
+    def read(self, request_id: str) -> Turn | None:
+        return self.turn if self.turn and self.turn.request_id == request_id else None
+
+    @property
+    def steps(self) -> list[str]:
+        """Names of what was told, in order."""
+        return [name for change in self.changes for name, _ in change.steps]
+
+    def told(self, step: str) -> list[dict[str, Any]]:
+        """Details of every step of this name."""
+        return [details for change in self.changes for name, details in change.steps if name == step]
+
+    @property
+    def charges(self) -> list[str]:
+        """What became of the reservation; one entry in all."""
+        return [change.charge for change in self.changes if change.charge]
+
+    @property
+    def closings(self) -> list[Change]:
+        """The changes that closed the turn."""
+        return [change for change in self.changes if change.close]
+
+
+Reaction = Answer | AskError | Callable[[Deadline, Callable[[str], None]], Answer]
+
+
+@dataclass
+class FakeEngine:
+    """An API of OpenAI. script: how it reacts to questions; finds: what a look finds; opens: how opening goes.
+
+    asks_anew: a look that finds an answer had to ask for it again.
+    """
+
+    api: Api = Api.RESPONSES
+    script: list[Reaction] = field(default_factory=list)
+    finds: list[Answer | AskError | None] = field(default_factory=list)
+    opens: list[AskError] = field(default_factory=list)
+    asked: list[tuple[Question, str]] = field(default_factory=list)
+    looked: list[tuple[str, str | None, str | None]] = field(default_factory=list)
+    opened: int = 0
+    asks_anew: bool = False
+
+    def open_conversation(self, api_key: str, deadline: Deadline) -> str:
+        if self.opens:
+            raise self.opens.pop(0)
+        self.opened += 1
+        return f"{self.api}-{self.opened}"
+
+    def ask(
+        self,
+        question: Question,
+        conversation_id: str,
+        api_key: str,
+        deadline: Deadline,
+        answer_id_known: Callable[[str], None],
+    ) -> Answer:
+        self.asked.append((question, conversation_id))
+        reaction = self.script.pop(0)
+        if isinstance(reaction, AskError):
+            raise reaction
+        if isinstance(reaction, Answer):
+            answer_id_known(reaction.answer_id)
+            return reaction
+        return reaction(deadline, answer_id_known)
+
+    def find(
+        self,
+        question: Question,
+        conversation_id: str,
+        answer_id: str | None,
+        after_item: str | None,
+        api_key: str,
+        deadline: Deadline,
+        answer_id_known: Callable[[str], None],
+    ) -> Answer | None:
+        self.looked.append((conversation_id, answer_id, after_item))
+        found = self.finds.pop(0)
+        if isinstance(found, AskError):
+            raise found
+        if found and self.asks_anew:
+            answer_id_known(found.answer_id)
+        return found
+
+
+@dataclass
+class FakeGates:
+    """Gates by the clock."""
+
+    clock: Clock
+    until: dict[str, tuple[float, Failure]] = field(default_factory=dict)
+
+    def closed(self, api_key: str) -> tuple[float, Failure]:
+        at, reason = self.until.get(api_key, (0.0, Failure.OPENAI_QUOTA))
+        return max(0.0, at - self.clock()), reason
+
+    def close(self, api_key: str, seconds: float, reason: Failure) -> None:
+        self.until[api_key] = (self.clock() + seconds, reason)
+
+
+@dataclass
+class FakeConversations:
+    known: dict[tuple[int, str], Conversation] = field(default_factory=dict)
+
+    def of(self, account_id: int, line: str) -> Conversation | None:
+        return self.known.get((account_id, line))
+
+    def remember(self, account_id: int, line: str, conversation: Conversation) -> None:
+        self.known[account_id, line] = conversation
+
+
+@dataclass
+class FakeSwitch:
+    """profile: the one that wakes."""
+
+    profile: Profile | None = None
+    woken: list[int] = field(default_factory=list)
+
+    def wake_profile(self, account: Account) -> Profile | None:
+        self.woken.append(account.account_id)
+        return self.profile
+
+
+@dataclass
+class FakeAccounts:
+    """rivals: changes that somebody else makes before ours, one each time we try."""
+
+    stored: dict[int, Account] = field(default_factory=dict)
+    rivals: list[Callable[[Account], Account | None]] = field(default_factory=list)
+
+    def get(self, account_id: int) -> Account | None:
+        return self.stored.get(account_id)
+
+    def add(self, account: Account, client_secret: str | None = None) -> Account:
+        self.stored[account.account_id] = account
+        return account
+
+    def replace(self, account: Account, expected_version: int, client_secret: str | None = None) -> Account:
+        if self.rivals:
+            changed = self.rivals.pop(0)(self.stored.pop(account.account_id))
+            if changed is not None:
+                self.stored[account.account_id] = replace(changed, version=changed.version + 1)
+        found = self.stored.get(account.account_id)
+        if found is None:
+            raise AccountUnknown(account.account_id)
+        if found.version != expected_version:
+            raise ChangedMeanwhile(account.account_id)
+        return self.add(replace(account, version=expected_version + 1))
+
+    def remove(self, account_id: int) -> None:
+        del self.stored[account_id]
+
+    def page(self, after: int = 0, size: int = 100) -> tuple[Account, ...]:
+        raise NotImplementedError
+
+
+ACCEPTED = CallOutcome(Verdict.ACCEPTED, 202)
+
+
+@dataclass
+class FakeCrm:
+    """Kommo. script: outcomes of calls; notes are taken with the outcomes of note_script."""
+
+    script: list[CallOutcome] = field(default_factory=list)
+    note_script: list[CallOutcome] = field(default_factory=list)
+    calls: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
+    notes: list[tuple[str, int, str, str, str]] = field(default_factory=list)
+
+    def continue_bot(self, return_url: str, body: dict[str, Any], access_token: str, deadline: Deadline) -> CallOutcome:
+        self.calls.append((return_url, body, access_token))
+        return self.script.pop(0)
+
+    def add_note(
+        self, origin: str, lead_id: int, text: str, note_key: str, access_token: str, deadline: Deadline
+    ) -> CallOutcome:
+        self.notes.append((origin, lead_id, text, note_key, access_token))
+        return self.note_script.pop(0)
+
+
+@dataclass
+class FakeTokens:
+    """renewals: what each renewal brings."""
+
+    access: str | None = "old"
+    renewals: list[str | Exception | None] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+
+    def current(self, account: Account) -> str | None:
+        return self.access
+
+    def renewed(self, account: Account, refused: str) -> str | None:
+        self.refused.append(refused)
+        found = self.renewals.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+@dataclass
+class FakePace:
+    """waits: of each reservation, 0 when it has run out; a wait longer than asked for reserves nothing."""
+
+    waits: list[float] = field(default_factory=list)
+    asked: list[float] = field(default_factory=list)
+
+    def reserve(self, account_id: int, longest: float) -> float | None:
+        self.asked.append(longest)
+        wait = self.waits.pop(0) if self.waits else 0.0
+        return wait if wait <= longest else None
+
+
+@dataclass
+class FakeNotes:
+    due: list[str] = field(default_factory=list)
+    postponed: list[tuple[str, float]] = field(default_factory=list)
+    ended: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
+
+    def take(self) -> str | None:
+        return self.due[0] if self.due else None
+
+    def postpone(self, request_id: str, seconds: float) -> None:
+        self.due.remove(request_id)
+        self.postponed.append((request_id, seconds))
+
+    def end(self, request_id: str, step: str, **details: Any) -> None:
+        self.due.remove(request_id)
+        self.ended.append((request_id, step, details))
+
+
+@dataclass
+class FakeLocks:
+    """taken: whether somebody else holds the lock, at each try."""
+
+    taken: list[bool] = field(default_factory=list)
+    names: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def tried(self, name: str, seconds: float) -> Iterator[bool]:
+        self.names.append(name)
+        yield not (self.taken.pop(0) if self.taken else False)
+
+
+def outcomes(*statuses: int) -> list[CallOutcome]:
+    """What Kommo's answers with these statuses mean (app/clients/kommo.py)."""
+    verdicts = {
+        400: Verdict.BODY_REFUSED,
+        401: Verdict.TOKEN_REFUSED,
+        404: Verdict.NOT_WAITING,
+        429: Verdict.TRY_LATER,
+        503: Verdict.TRY_LATER,
+        200: Verdict.ACCEPTED,
+        202: Verdict.ACCEPTED,
+        500: Verdict.TRY_LATER,
+    }
+    return [
+        CallOutcome(verdicts.get(status, Verdict.GIVEN_UP), status, maybe_arrived=status >= 500) for status in statuses
+    ]
+
+
+def answers(*texts: str) -> Sequence[Answer]:
+    """Answers with ids of their own."""
+    return [Answer(text, f"resp_{number}", f"msg_{number}", "gpt-6-luna") for number, text in enumerate(texts, 1)]

@@ -1,0 +1,139 @@
+"""Notes on leads: written when there is room, dropped when there is none for long (contract 5)."""
+
+from dataclasses import dataclass, field
+
+import pytest
+
+from app.domain.accounts import Account
+from app.domain.delivery import CallOutcome, Verdict
+from app.domain.failures import Failure
+from app.domain.note_texts import failure_note
+from app.domain.turn import Status, Turn
+from app.services.noting import KEPT_SECONDS, LONGEST_WAIT, POSTPONED_SECONDS, Noting
+from tests.builders import an_account
+from tests.unit.services.ports_in_memory import (
+    ACCEPTED,
+    Clock,
+    FakeAccounts,
+    FakeCrm,
+    FakeNotes,
+    FakePace,
+    FakeTokens,
+    FakeTurns,
+    a_turn,
+    outcomes,
+)
+
+FAILED = a_turn(status=Status.DELIVERED, error_code=Failure.OPENAI_QUOTA)
+ACCOUNT = an_account(locale="es")
+
+
+@dataclass
+class Desk:
+    clock: Clock
+    script: list[CallOutcome] = field(default_factory=lambda: [ACCEPTED])
+    turn: Turn | None = FAILED
+    account: Account | None = ACCOUNT
+    tokens: FakeTokens = field(default_factory=FakeTokens)
+    pace: FakePace = field(default_factory=FakePace)
+
+    def __post_init__(self) -> None:
+        self.notes = FakeNotes(["r1"])
+        self.crm = FakeCrm(note_script=self.script)
+
+    def write(self) -> bool:
+        accounts = FakeAccounts({ACCOUNT.account_id: self.account} if self.account else {})
+        return Noting(
+            self.notes,
+            FakeTurns(self.turn),
+            accounts,
+            self.tokens,
+            self.pace,
+            self.crm,
+            lambda account: f"https://{account.subdomain}.kommo.com",
+            self.clock,
+            self.clock.sleep,
+        ).write_one()
+
+
+def test_without_a_note_there_is_nothing_to_do(clock: Clock) -> None:
+    desk = Desk(clock)
+    desk.notes.due = []
+    assert desk.write() is False
+    assert desk.crm.notes == []
+
+
+def test_a_note_tells_the_lead_what_happened_in_the_language_of_the_account(clock: Clock) -> None:
+    desk = Desk(clock)
+    assert desk.write() is True
+    text = failure_note(Failure.OPENAI_QUOTA, "es", "r1")
+    assert desk.crm.notes == [("https://acme.kommo.com", 7, text, "r1", "old")]
+    assert desk.notes.ended == [("r1", "note_written", {})]
+    assert desk.write() is False
+
+
+def test_a_note_takes_the_next_free_moment_and_no_later_one(clock: Clock) -> None:
+    desk = Desk(clock, pace=FakePace([LONGEST_WAIT]))
+    assert desk.write() is True
+    assert clock.sleeps == [LONGEST_WAIT]
+    assert desk.pace.asked == [LONGEST_WAIT]
+
+
+def test_without_a_free_moment_it_is_postponed(clock: Clock) -> None:
+    desk = Desk(clock, pace=FakePace([LONGEST_WAIT + 0.01]))
+    assert desk.write() is True
+    assert desk.notes.postponed == [("r1", POSTPONED_SECONDS)]
+    assert desk.crm.notes == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "seconds"),
+    [
+        (CallOutcome(Verdict.TRY_LATER, 429, retry_after=30.0), 30.0),
+        (CallOutcome(Verdict.TRY_LATER, 503), POSTPONED_SECONDS),
+        (CallOutcome(Verdict.TRY_LATER, detail="dropped", maybe_arrived=True), POSTPONED_SECONDS),
+    ],
+    ids=["told-when", "overloaded", "dropped"],
+)
+def test_a_kommo_that_has_no_time_is_tried_later(clock: Clock, outcome: CallOutcome, seconds: float) -> None:
+    desk = Desk(clock, [outcome])
+    assert desk.write() is True
+    assert desk.notes.postponed == [("r1", seconds)]
+    assert desk.notes.ended == []
+
+
+@pytest.mark.parametrize("status", [400, 401, 402, 403, 404])
+def test_a_refused_note_is_dropped(clock: Clock, status: int) -> None:
+    (outcome,) = outcomes(status)
+    desk = Desk(clock, [outcome])
+    desk.write()
+    assert desk.notes.ended == [("r1", "note_dropped", {"verdict": outcome.verdict, "http_status": status})]
+
+
+def test_a_note_for_which_there_was_no_room_for_long_is_dropped(clock: Clock) -> None:
+    desk = Desk(clock, pace=FakePace([10.0] * 1000))
+    while desk.notes.due:
+        assert desk.write() is True
+        if desk.notes.postponed:
+            clock.now += POSTPONED_SECONDS
+            desk.notes.due = [request for request, _ in desk.notes.postponed]
+            desk.notes.postponed = []
+    assert desk.notes.ended == [("r1", "note_dropped", {"detail": "no_room_in_the_rate"})]
+    assert abs(clock() * 1000 - FAILED.accepted_at - KEPT_SECONDS * 1000) <= POSTPONED_SECONDS * 1000
+    assert desk.crm.notes == []
+
+
+@pytest.mark.parametrize(
+    "desk",
+    [
+        lambda clock: Desk(clock, turn=None),
+        lambda clock: Desk(clock, account=None),
+        lambda clock: Desk(clock, tokens=FakeTokens(access=None)),
+    ],
+    ids=["no-turn", "no-account", "no-token"],
+)
+def test_a_note_that_nobody_can_get_is_dropped(clock: Clock, desk: type[Desk]) -> None:
+    one = desk(clock)
+    assert one.write() is True
+    assert one.notes.ended == [("r1", "note_dropped", {"detail": "nobody_to_write_to"})]
+    assert one.crm.notes == []

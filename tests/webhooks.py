@@ -1,0 +1,185 @@
+"""Webhooks as Kommo sends them, signed with the standard library alone, and an application to send them to.
+
+Every builder takes overrides; ABSENT takes a field out.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Flask
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from app.domain.acceptance import Acceptance, AccountChanged
+from app.domain.accounts import Account
+from app.domain.webhook import Webhook
+from app.web.deps import Directory, WebDeps
+from app.web.factory import create_app
+
+ABSENT: Any = object()
+
+PUBLIC_URL = "https://bot.example.com"
+KOMMO_BASE_URL = "https://{subdomain}.kommo.com"
+ISSUER = "https://acme.kommo.com"
+ACCOUNT_ID = 31000001
+CLIENT_ID = "0b0123f4-1111-2222-3333-444444444444"
+CLIENT_SECRET = "s" * 64
+OTHER_CLIENT_ID = "0b0123f4-9999-9999-9999-999999999999"
+OTHER_CLIENT_SECRET = "o" * 64
+MESSAGE = "Quanto custa o frete para Recife?"
+RETURN_URL = f"{ISSUER}/api/v4/salesbot/321/continue/123"
+
+Json = dict[str, Any]
+
+
+def some_claims(**overrides: Any) -> Json:
+    """The claims of kommo.md 2.3, with a lifetime of 30 minutes around now."""
+    now = time.time()
+    claims = {
+        "iss": ISSUER,
+        "aud": PUBLIC_URL,
+        "iat": now,
+        "nbf": now,
+        "exp": now + 1800,
+        "account_id": ACCOUNT_ID,
+        "subdomain": "acme",
+        "client_uuid": CLIENT_ID,
+        "entity_type": "2",
+        "entity_id": "777",
+        "bot_type": "salesbot",
+    }
+    return _present({**claims, **overrides})
+
+
+def a_token(
+    claims: Json | None = None,
+    *,
+    secret: str | bytes = CLIENT_SECRET,
+    algorithm: Any = "HS512",
+    digest: str = "sha512",
+    headers: Mapping[str, Any] | None = None,
+) -> str:
+    """A signed token. algorithm is what its header says, digest what it is really signed with."""
+    header = _present({"typ": "JWT", "alg": algorithm, **(headers or {})})
+    signed = f"{segment(header)}.{segment(some_claims() if claims is None else claims)}"
+    key = secret.encode() if isinstance(secret, str) else secret
+    signature = hmac.new(key, signed.encode(), getattr(hashlib, digest)).digest()
+    return f"{signed}.{segment(signature)}"
+
+
+def segment(part: Any) -> str:
+    """One part of a token: bytes as they are, all else as JSON, which may hold NaN as Python writes it."""
+    raw = part if isinstance(part, bytes) else json.dumps(part).encode()
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def some_form(**overrides: Any) -> dict[str, str]:
+    """The fields of a form. `data__message` overrides `data[message]`."""
+    fields = {
+        "token": overrides.pop("token") if "token" in overrides else a_token(),
+        "data[message]": MESSAGE,
+        "data[contact_id]": "5551",
+        "return_url": RETURN_URL,
+    }
+    return _present({**fields, **{_php_key(name): value for name, value in overrides.items()}})
+
+
+def _php_key(name: str) -> str:
+    return f"data[{name.removeprefix('data__')}]" if name.startswith("data__") else name
+
+
+def some_json(data: Any = None, **overrides: Any) -> Json:
+    """The body as Kommo's documents draw it."""
+    body = {"token": a_token(), "data": {"message": MESSAGE} if data is None else data, "return_url": RETURN_URL}
+    return _present({**body, **overrides})
+
+
+def _present(fields: Mapping[str, Any]) -> Json:
+    return {name: value for name, value in fields.items() if value is not ABSENT}
+
+
+@dataclass
+class Door:
+    """The application over ports that hold what a test puts in. Anything raised by `trouble` is raised by that port."""
+
+    accounts: dict[int, Account] = field(default_factory=lambda: {ACCOUNT_ID: Account(ACCOUNT_ID, "acme")})
+    secrets: dict[str, list[str]] = field(
+        default_factory=lambda: {CLIENT_ID: [CLIENT_SECRET], OTHER_CLIENT_ID: [OTHER_CLIENT_SECRET]}
+    )
+    kommo_base_url: str = KOMMO_BASE_URL
+    public_url: str = PUBLIC_URL
+    public_client_id: str | None = CLIENT_ID
+    not_ready: list[str] = field(default_factory=list)
+    trouble: dict[str, Exception] = field(default_factory=dict)
+    accepted: list[tuple[Account, Webhook]] = field(default_factory=list)
+    remembered: list[Directory] = field(default_factory=list)
+    changes: int = 0
+
+    def app(self) -> Flask:
+        """The Flask application."""
+        return create_app(
+            WebDeps(
+                kommo_base_url=self.kommo_base_url,
+                public_url=self.public_url,
+                public_client_id=self.public_client_id,
+                directories=[*self.remembered, self],
+                accept=self._accept,
+                readiness=self._readiness,
+            )
+        )
+
+    def client(self) -> FlaskClient:
+        """A client of the application."""
+        return self.app().test_client()
+
+    def send(self, fields: Mapping[str, str] | None = None, **request: Any) -> TestResponse:
+        """Send a form, a good one by default."""
+        body = urlencode(some_form() if fields is None else fields)
+        given = {"data": body, "content_type": "application/x-www-form-urlencoded", **request}
+        return self.client().post("/kommo/salesbot", **given)
+
+    def send_json(self, body: Any = None) -> TestResponse:
+        """Send JSON, a good body by default."""
+        return self.client().post("/kommo/salesbot", json=some_json() if body is None else body)
+
+    @property
+    def webhook(self) -> Webhook:
+        """The one webhook that was accepted."""
+        ((_, webhook),) = self.accepted
+        return webhook
+
+    def _fail(self, port: str) -> None:
+        if port in self.trouble:
+            raise self.trouble[port]
+
+    def secrets_of(self, client_id: str) -> list[str]:
+        """Implements the port Directory."""
+        self._fail("integration_secrets")
+        return self.secrets.get(client_id, [])
+
+    def account(self, account_id: int) -> Account | None:
+        """Implements the port Directory."""
+        self._fail("account")
+        return self.accounts.get(account_id)
+
+    def _accept(self, account: Account, webhook: Webhook) -> Acceptance:
+        self._fail("accept")
+        if self.changes:
+            self.changes -= 1
+            raise AccountChanged(account.account_id)
+        earlier = [str(known.return_url) for _, known in self.accepted]
+        if str(webhook.return_url) in earlier:
+            return Acceptance("duplicate", f"request-{earlier.index(str(webhook.return_url)) + 1}")
+        self.accepted.append((account, webhook))
+        return Acceptance("accepted", f"request-{len(self.accepted)}")
+
+    def _readiness(self) -> list[str]:
+        self._fail("readiness")
+        return self.not_ready
