@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
 
+from app.domain.answers import Conversation
 from app.domain.assistants import Api
 from app.domain.failures import Failure
 
@@ -165,6 +166,8 @@ class Change:
     charge: what happens to a reservation that is still open; reason goes into the ledger.
     steps: what `turn show` tells of it; never a text of the client or of the assistant.
     fields: what to remember; sealed: texts to remember, which rest encrypted.
+    conversation: the one of this client from now on. It is written in the same step, because a worker that lost the
+    turn would otherwise put its own in the place of the one that was really used.
     close: this ends the turn and wakes the next one of its conversation.
     note: a note on the lead is due.
     """
@@ -176,6 +179,7 @@ class Change:
     steps: tuple[tuple[str, dict[str, Any]], ...] = ()
     fields: dict[str, str | int] = field(default_factory=dict)
     sealed: dict[str, str] = field(default_factory=dict, repr=False)
+    conversation: Conversation | None = None
     close: bool = False
     note: bool = False
 

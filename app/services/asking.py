@@ -87,7 +87,7 @@ class _Attempts:
 
     def answer(self) -> Answer:
         """Ask until there is an answer, or nothing more can be done."""
-        answer = repeated(
+        return repeated(
             self._attempt,
             AskError,
             Patience(
@@ -100,8 +100,6 @@ class _Attempts:
             retry_after=lambda error: error.retry_after,
             before_wait=self._held.waiting_to_retry,
         )
-        self._remember(answer.item_id)
-        return answer
 
     def _attempt(self) -> Answer:
         while True:
@@ -200,16 +198,7 @@ class _Attempts:
     def _opened(self, engine: Engine) -> Conversation:
         opened = engine.open_conversation(self._api_key, self._deadline)
         self._conversation = Conversation(self._assistant.api, opened)
-        self._remember(None)
         return self._conversation
-
-    def _remember(self, last_item: str | None) -> None:
-        turn = self._held.turn
-        if self._conversation and turn.line:
-            self._conversation = Conversation(
-                self._conversation.api, self._conversation.conversation_id, last_item or self._conversation.last_item
-            )
-            self._asking.conversations.remember(turn.account_id, turn.line, self._conversation)
 
     def _question(self) -> Question:
         turn = self._held.turn

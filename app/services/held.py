@@ -37,6 +37,7 @@ class HeldTurn:
                     "conversation_id": conversation.conversation_id,
                     "answer_id": "",
                 },
+                conversation=conversation,
             ),
             status=Status.ASKING,
             asked=True,
@@ -87,6 +88,7 @@ class HeldTurn:
                 steps=(("answered", {"characters": len(answer.text), **fields}),),
                 fields=fields,
                 sealed={"answer": answer.text},
+                conversation=self._conversation_with(answer),
             )
         )
         self.turn = replace(self.turn, status=Status.ANSWERED, answer=answer.text, remaining=left)
@@ -135,6 +137,10 @@ class HeldTurn:
             Change(expect=DECIDED, status=status, steps=((status, told),), close=True, note=self._note_is_due()),
             status=status,
         )
+
+    def _conversation_with(self, answer: Answer) -> Conversation | None:
+        api, conversation_id = self.turn.api, self.turn.conversation_id
+        return Conversation(api, conversation_id, answer.item_id) if api and conversation_id else None
 
     def _note_is_due(self) -> bool:
         failure = self.turn.error_code

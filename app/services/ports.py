@@ -178,9 +178,6 @@ class Conversations(Protocol):
     def of(self, account_id: int, line: str) -> Conversation | None:
         """The conversation of this client, None when there is none yet."""
 
-    def remember(self, account_id: int, line: str, conversation: Conversation) -> None:
-        """Replace what is known of this client's conversation."""
-
 
 class Gates(Protocol):
     """While a key is told to wait, no worker sends with it. Raises StoreUnavailable."""

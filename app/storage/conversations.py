@@ -11,7 +11,10 @@ from app.storage.availability import availability
 
 
 class RedisConversations:
-    """The memory of who talks where; the texts themselves are at OpenAI. Raises StoreUnavailable."""
+    """The memory of who talks where; the texts themselves are at OpenAI. Raises StoreUnavailable.
+
+    It is written by the turns that use them, in one step with their own records (turns.py, advance).
+    """
 
     def __init__(self, redis: "Redis") -> None:
         self._redis = redis
@@ -26,15 +29,3 @@ class RedisConversations:
         return Conversation(
             Api(found[b"api"].decode()), found[b"conversation_id"].decode(), last_item.decode() if last_item else None
         )
-
-    def remember(self, account_id: int, line: str, conversation: Conversation) -> None:
-        """Replace what is known of this client's conversation."""
-        fields = ["api", conversation.api, "conversation_id", conversation.conversation_id]
-        if conversation.last_item:
-            fields += ["last_item", conversation.last_item]
-        key = keys.conversation(account_id, line)
-        with availability():
-            pipeline = self._redis.pipeline(transaction=True)
-            pipeline.delete(key)
-            pipeline.hset(key, items=fields)
-            pipeline.execute()

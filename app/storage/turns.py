@@ -139,6 +139,10 @@ class RedisTurns:
             "note": change.note or None,
             "line": turn.line,
         }
+        if change.conversation and turn.line:
+            told = change.conversation
+            conversation = {"api": told.api, "conversation_id": told.conversation_id, "last_item": told.last_item}
+            parameters["conversation"] = _present(conversation)
         sealed = {name: self._sealer.seal(text) for name, text in change.sealed.items()}
         with availability():
             done, left = self._advance(
@@ -147,6 +151,7 @@ class RedisTurns:
                     keys.quota(turn.account_id, turn.period),
                     keys.ledger(turn.account_id, turn.period),
                     keys.line(turn.account_id, turn.line or ""),
+                    keys.conversation(turn.account_id, turn.line or ""),
                 ],
                 args=[json.dumps(_present(parameters)), *_pairs({**change.fields, **sealed})],
             )

@@ -41,7 +41,9 @@ def test_its_end_is_told_once_with_its_code(program: str, code: int) -> None:
 
 def test_it_reads_what_it_is_given_and_writes_where_it_is_told(tmp_path: Path) -> None:
     with (tmp_path / "output").open("wb") as output:
-        child = python("import sys; print(sys.stdin.read()); print('!', file=sys.stderr)", stdin="Olá", output=output)
+        child = python(
+            "import sys; print(sys.stdin.read(), flush=True); print('!', file=sys.stderr)", stdin="Olá", output=output
+        )
     assert child.wait(10)
     assert (tmp_path / "output").read_text().split() == ["Olá", "!"]
 

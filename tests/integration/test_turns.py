@@ -9,6 +9,8 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from app.domain.accounts import Account
+from app.domain.answers import Conversation
+from app.domain.assistants import Api
 from app.domain.failures import Failure
 from app.domain.plans import Plan
 from app.domain.turn import (
@@ -27,6 +29,7 @@ from app.domain.turn import (
 from app.jobqueue import ANSWER_JOB, turn_queue
 from app.storage import keys
 from app.storage.accounts import RedisAccounts
+from app.storage.conversations import RedisConversations
 from app.storage.ledger import RedisLedger, RedisPlanChange
 from app.storage.plans import RedisPlans
 from app.storage.sealing import Sealer
@@ -398,6 +401,38 @@ def test_the_steps_tell_the_life_of_a_turn(store: Store, status: Status) -> None
     steps = store.turns.steps(new.request_id)
     assert [step["step"] for step in steps] == ["accepted", "taken", "asking", status]
     assert {step["at"] for step in steps} == {NOW_MS}
+
+
+def test_the_conversation_of_a_client_is_written_by_who_holds_the_turn(store: Store) -> None:
+    conversations = RedisConversations(store.redis)
+    slow, seen = store.take(new := store.accept(), "slow")
+    store.clock.seconds += TIMING.lease + 1
+    store.turns.sweep()
+    hold, turn = store.take(new, "quick")
+    ours = Conversation(Api.RESPONSES, "conv_ours")
+    store.turns.advance(hold, turn, Change(expect=UNDECIDED, conversation=ours))
+    theirs = Conversation(Api.RESPONSES, "conv_theirs")
+    with pytest.raises(TurnLost):
+        store.turns.advance(slow, seen, Change(expect=UNDECIDED, conversation=theirs))
+    assert conversations.of(store.account.account_id, "contact-1") == ours
+
+
+def test_of_the_same_conversation_what_is_not_named_stays(store: Store) -> None:
+    conversations = RedisConversations(store.redis)
+    hold, turn = store.take(store.accept())
+    seen = []
+    for told in (
+        Conversation(Api.RESPONSES, "conv_1", "msg_1"),
+        Conversation(Api.RESPONSES, "conv_1"),
+        Conversation(Api.ASSISTANTS, "thread_1"),
+    ):
+        store.turns.advance(hold, turn, Change(expect=UNDECIDED, conversation=told))
+        seen.append(conversations.of(store.account.account_id, "contact-1"))
+    assert seen == [
+        Conversation(Api.RESPONSES, "conv_1", "msg_1"),
+        Conversation(Api.RESPONSES, "conv_1", "msg_1"),
+        Conversation(Api.ASSISTANTS, "thread_1"),
+    ]
 
 
 def test_a_note_is_due_with_the_closing_that_asks_for_it(store: Store) -> None:

@@ -1,12 +1,13 @@
 -- Change a turn, if the caller still owns it and it stands where the caller believes: the compare-and-set behind every
 -- change of state, of the charge and of what is needed to resume.
 --
--- KEYS: turn, quota, ledger, line   ARGV: 1 parameters (JSON)  2... fields to set, name and value in turn
+-- KEYS: turn, quota, ledger, line, conversation   ARGV: 1 parameters (JSON)  2... fields to set, name and value in turn
 -- p.expect: allowed present states. p.status: the new one, nil to stay. p.charge: 'settle', 'release' or nil.
 -- p.steps: list of {step, details}. p.close_ttl: milliseconds to keep a turn that this closes, nil while it is open.
 -- p.note: a note on the lead becomes due with the closing.
+-- p.conversation: what is known of the client's conversation from now on; of the same one, what is not named stays.
 
-local turn_key, quota_key, ledger_key, line_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
+local turn_key, quota_key, ledger_key, line_key, conversation_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local p = cjson.decode(ARGV[1])
 local found = redis.call('HMGET', turn_key, 'status', 'owner', 'charge', 'weight', 'contact_key')
 local status, owner, charge, weight, contact_key = found[1], found[2], found[3], tonumber(found[4] or 0), found[5]
@@ -24,6 +25,15 @@ if #ARGV > 1 then
 end
 if p.status then
   redis.call('HSET', turn_key, 'status', p.status)
+end
+
+if p.conversation then
+  if redis.call('HGET', conversation_key, 'conversation_id') ~= p.conversation.conversation_id then
+    redis.call('DEL', conversation_key)
+  end
+  for name, value in pairs(p.conversation) do
+    redis.call('HSET', conversation_key, name, value)
+  end
 end
 
 if p.charge and charge == 'reserved' then

@@ -58,6 +58,21 @@ def a_turn(**overrides: Any) -> Turn:
 
 
 @dataclass
+class FakeConversations:
+    known: dict[tuple[int, str], Conversation] = field(default_factory=dict)
+
+    def of(self, account_id: int, line: str) -> Conversation | None:
+        return self.known.get((account_id, line))
+
+    def write(self, account_id: int, line: str, told: Conversation) -> None:
+        """As the script does: of the same conversation, what is not named stays."""
+        known = self.known.get((account_id, line))
+        if known and known.conversation_id == told.conversation_id and told.last_item is None:
+            told = replace(told, last_item=known.last_item)
+        self.known[account_id, line] = told
+
+
+@dataclass
 class FakeTurns:
     """One turn. lost_at: the step at which another worker has taken it over."""
 
@@ -67,6 +82,7 @@ class FakeTurns:
     changes: list[Change] = field(default_factory=list)
     accepted: list[NewTurn] = field(default_factory=list)
     answers: list[AcceptResult] = field(default_factory=list)
+    conversations: FakeConversations = field(default_factory=FakeConversations)
 
     def accept(self, new: NewTurn) -> AcceptResult:
         self.accepted.append(new)
@@ -82,6 +98,8 @@ class FakeTurns:
             raise TurnLost(hold.request_id)
         self.changes.append(change)
         self.turn = replace(self.turn, status=change.status or self.turn.status)
+        if change.conversation and turn.line:
+            self.conversations.write(turn.account_id, turn.line, change.conversation)
         return self.remaining
 
     def read(self, request_id: str) -> Turn | None:
@@ -181,17 +199,6 @@ class FakeGates:
 
     def close(self, api_key: str, seconds: float, reason: Failure) -> None:
         self.until[api_key] = (self.clock() + seconds, reason)
-
-
-@dataclass
-class FakeConversations:
-    known: dict[tuple[int, str], Conversation] = field(default_factory=dict)
-
-    def of(self, account_id: int, line: str) -> Conversation | None:
-        return self.known.get((account_id, line))
-
-    def remember(self, account_id: int, line: str, conversation: Conversation) -> None:
-        self.known[account_id, line] = conversation
 
 
 @dataclass

@@ -66,7 +66,7 @@ class Desk:
 
     def __post_init__(self) -> None:
         self.gates = FakeGates(self.clock)
-        self.turns = FakeTurns(self.turn)
+        self.turns = FakeTurns(self.turn, conversations=self.conversations)
         self.held = HeldTurn(self.turns, HOLD, self.turn)
 
     def ask(self) -> Answer:
@@ -98,7 +98,7 @@ class Desk:
 def test_the_first_question_of_a_client_opens_a_conversation_that_is_remembered(clock: Clock) -> None:
     desk = Desk(clock, responses=FakeEngine(script=[ANSWER]))
     assert desk.ask() is ANSWER
-    assert desk.conversations.known == {LINE: Conversation(Api.RESPONSES, "responses-1", "msg_1")}
+    assert desk.conversations.known == {LINE: Conversation(Api.RESPONSES, "responses-1")}
     assert desk.turns.steps == ["asking", "answer_begun"]
     assert desk.turns.told("asking") == [{"attempt": 1, "api": "responses"}]
     assert desk.held.turn.answer_id == "resp_1"
@@ -137,13 +137,15 @@ def test_a_known_conversation_is_gone_on_with(clock: Clock) -> None:
     desk.ask()
     assert desk.responses.opened == 0
     assert desk.responses.asked[0][1] == "conv_old"
+    assert desk.conversations.known[LINE].last_item == "msg_0"
+    desk.held.answered(ANSWER)
     assert desk.conversations.known[LINE].last_item == "msg_1"
 
 
 def test_an_answer_without_an_item_keeps_the_newest_known_one(clock: Clock) -> None:
     desk = Desk(clock, responses=FakeEngine(script=[replace(ANSWER, item_id=None)]))
     desk.know()
-    desk.ask()
+    desk.held.answered(desk.ask())
     assert desk.conversations.known[LINE].last_item == "msg_0"
 
 
@@ -256,7 +258,6 @@ def test_after_an_error_with_an_unknown_outcome_the_answer_is_looked_for_first(c
     assert len(desk.responses.asked) == 1
     assert desk.responses.looked == [("conv_old", None, "msg_0")]
     assert desk.turns.told("found") == [{"answer_id": "resp_1"}]
-    assert desk.conversations.known[LINE].last_item == "msg_1"
 
 
 def test_where_nothing_is_found_the_question_is_sent_again(clock: Clock) -> None:
@@ -407,7 +408,7 @@ def test_a_broken_conversation_is_replaced_at_once(clock: Clock, kind: Conversat
     desk.know()
     assert desk.ask() is ANSWER
     assert [conversation for _, conversation in desk.responses.asked] == ["conv_old", "responses-1"]
-    assert desk.conversations.known[LINE] == Conversation(Api.RESPONSES, "responses-1", "msg_1")
+    assert desk.conversations.known[LINE] == Conversation(Api.RESPONSES, "responses-1")
     assert desk.turns.told("fresh_conversation") == [{"why": kind}]
     assert clock.sleeps == []
 
@@ -482,7 +483,7 @@ def test_an_api_that_is_gone_is_replaced_by_the_profile_within_the_turn(
     ((question, conversation),) = desk.responses.asked
     assert question.assistant == Assistant("asst_1", Api.RESPONSES, PROFILE)
     assert conversation == "responses-1"
-    assert desk.conversations.known[LINE] == Conversation(Api.RESPONSES, "responses-1", "msg_1")
+    assert desk.conversations.known[LINE] == Conversation(Api.RESPONSES, "responses-1")
     assert desk.turns.steps.count("switched_to_profile") == 1
     assert clock.sleeps == []
 
