@@ -10,7 +10,7 @@ import structlog
 
 from app.domain.acceptance import StoreUnavailable
 from app.domain.turn import Hold
-from app.storage.turns import SWEPT_AT_ONCE, RedisTurns
+from app.storage.turns import RedisTurns
 
 log = structlog.get_logger(__name__)
 
@@ -55,12 +55,8 @@ class Leases:
 
 def sweep(turns: RedisTurns) -> None:
     """Put every open turn without a living worker back on the queue."""
-    while True:
-        put_back = turns.sweep()
-        for request_id in put_back:
-            log.info("turn_put_back", turn_id=request_id)
-        if len(put_back) < SWEPT_AT_ONCE:
-            return
+    for request_id in turns.sweep():
+        log.info("turn_put_back", turn_id=request_id)
 
 
 class Every(threading.Thread):

@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from types import FrameType
 from typing import Any
 
@@ -81,7 +82,7 @@ class ThreadWorker(SimpleWorker):
         """Wait for a free thread and then for a job; None when the worker shall stop."""
         wait = 0.1
         while not self._stop_requested:
-            self._beat()
+            self.heartbeat()
             if not self._free.acquire(timeout=LOOK_UP_SECONDS):
                 continue
             if self.stopping.is_set():  # while all threads were taken
@@ -138,15 +139,25 @@ class ThreadWorker(SimpleWorker):
             return False
         return bool(super().perform_job(job, queue, execution))
 
-    def _beat(self) -> None:
-        if time.monotonic() - self._last_beat < HEARTBEAT_SECONDS:
-            return
-        try:
-            self.heartbeat()
-            self._last_beat = time.monotonic()
-        except (RedisConnectionError, RedisTimeoutError):
-            # The dequeue that follows meets the same fault and waits.
-            return
+    # What RQ's loop does around every job. A Redis that is away must not end the worker there: the dequeue that follows
+    # meets the same fault and waits.
+
+    def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        """Tell RQ now and then that this worker lives; every job would do it otherwise."""
+        if pipeline is not None:
+            super().heartbeat(timeout, pipeline)
+        elif time.monotonic() - self._last_beat >= HEARTBEAT_SECONDS:
+            with suppress(RedisConnectionError, RedisTimeoutError):
+                super().heartbeat(timeout)
+                self._last_beat = time.monotonic()
+
+    def check_for_suspension(self, burst: bool) -> None:
+        """Know no suspension: accounts are paused, not workers."""
+
+    def run_maintenance_tasks(self) -> None:
+        """Tidy RQ's registries."""
+        with suppress(RedisConnectionError, RedisTimeoutError):
+            super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
 
     def procline(self, message: str) -> None:
         """Leave the process title alone: with many jobs at once it would tell nothing."""
@@ -160,8 +171,9 @@ class ThreadWorker(SimpleWorker):
         """Finish what is held, then sign off."""
         self.takes_no_more.set()
         self._threads.shutdown(wait=True)
-        self.set_state(WorkerStatus.IDLE)
-        super().teardown()  # type: ignore[no-untyped-call]
+        with suppress(RedisConnectionError, RedisTimeoutError):
+            self.set_state(WorkerStatus.IDLE)
+            super().teardown()  # type: ignore[no-untyped-call]
 
 
 def _raised(error: Exception) -> tuple[type[Exception], Exception, None]:

@@ -1,5 +1,6 @@
 """One worker process, from its first second to its last: `bytegpt worker` calls main."""
 
+import logging
 import os
 import signal
 import threading
@@ -32,8 +33,9 @@ def main(settings: Settings) -> int:
     log.info("worker_started", worker=name, concurrency=settings.worker_concurrency)
     worker.work(logging_level="WARNING")
     running.stop()
-    log.info("worker_stopped", worker=name)
-    return 0
+    asked = worker.stopping.is_set()
+    log.log(logging.INFO if asked else logging.ERROR, "worker_stopped", worker=name, asked=asked)
+    return 0 if asked else 1
 
 
 def _obey_signals(worker: ThreadWorker, running: runtime.Runtime) -> None:

@@ -1,5 +1,6 @@
 """What a worker process is built from, once; the only place where its parts are put together."""
 
+import secrets
 import socket
 import time
 import traceback
@@ -91,7 +92,8 @@ class Runtime:
         presence = RedisPresence(self.redis)
         self._presence = presence
         self._threads = [
-            Every("leases", timing.lease / 4, self._leases.renew, lambda: sweep(self._turns)),
+            Every("leases", timing.lease / 4, self._leases.renew),
+            Every("sweep", timing.lease / 4, lambda: sweep(self._turns)),
             Every("presence", PRESENCE_EVERY_SECONDS, lambda: presence.say(name)),
             Every("notes", NOTES_EVERY_SECONDS, lambda: _write_all(noting)),
         ]
@@ -131,8 +133,11 @@ class Runtime:
 
 
 def worker_name(process_id: int) -> str:
-    """The name under which RQ's dashboard and `readyz` know a worker process."""
-    return f"{socket.gethostname()}-{process_id}"
+    """The name under which RQ's dashboard and `readyz` know a worker process.
+
+    Never used twice: in a container a restarted process has the id of the killed one, whose name RQ still holds.
+    """
+    return f"{socket.gethostname()}-{process_id}-{secrets.token_hex(3)}"
 
 
 _runtime: Runtime | None = None

@@ -59,7 +59,7 @@ class Bakery:
 
     def log_of(self, process: ChildProcess) -> str:
         """What this process has printed."""
-        (log,) = [file for file in self.stack.log_files if f'-{process.pid}"' in file.read_text()]
+        (log,) = [file for file in self.stack.log_files if f"-{process.pid}-" in file.read_text()]
         return log.read_text()
 
     def client(self, number: int = 1) -> Client:
