@@ -20,7 +20,8 @@ run: .venv/.ready ## the whole service on this machine; Ctrl-C stops it
 check: format-check lint types contracts test ## format, lint, types, import contracts, tests: what CI runs
 
 test-browser: .venv/.ready ## widget and console in a real Chromium
-	@for name in chromium chromium-browser google-chrome; do \
+	@if ! ls tests/browser/test_*.py >/dev/null 2>&1; then echo "There is nothing to see in a browser yet."; exit 0; fi; \
+	for name in chromium chromium-browser google-chrome; do \
 	  if command -v $$name >/dev/null 2>&1; then exec $(PYTHON) -m pytest tests/browser; fi; \
 	done; \
 	echo "Chromium is missing. Debian: apt-get install chromium chromium-driver." >&2; \

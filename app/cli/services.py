@@ -9,13 +9,12 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
 import click
 
 from app.cli.supervisor import Program, Supervisor
 from app.storage.embedded import EmbeddedRedis, EmbeddedRedisError
-from config.local import SECRETS_FILE, environment, with_local_secrets
+from config.local import environment, with_local_secrets
 from config.logs import configure_logs
 from config.settings import Settings, load_settings
 
@@ -41,7 +40,7 @@ def up() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         with _with_redis(settings) as complete:
-            return _supervise_all(complete, local=settings.redis_url is None)
+            return _supervise_all(complete)
     except EmbeddedRedisError as error:
         raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:  # before the supervisor has taken over
@@ -70,13 +69,13 @@ def worker() -> int:
     return run_worker(settings)
 
 
-def _supervise_all(settings: Settings, *, local: bool) -> int:
+def _supervise_all(settings: Settings) -> int:
     children = {**os.environ, **environment(settings)}
     door = Program("web", _bytegpt("web"), children, _WEB_STOP_SECONDS)
     return Supervisor(
         [[door], _workers(settings, children)],
         is_ready=_Readiness(settings),
-        when_ready=lambda: click.echo(_ready_line(settings, local=local)),
+        when_ready=lambda: click.echo(_ready_line(settings)),
     ).run()
 
 
@@ -132,11 +131,8 @@ def _url(settings: Settings) -> str:
     return f"http://[{host}]:{settings.port}" if ":" in host else f"http://{host}:{settings.port}"
 
 
-def _ready_line(settings: Settings, *, local: bool) -> str:
-    line = f"ByteGPT is ready: {_url(settings)} (console: /console/, user {settings.admin_username}"
-    if local and not os.environ.get("ADMIN_PASSWORD_HASH"):
-        line += f", password in {Path(settings.data_dir, SECRETS_FILE)}"
-    return f"{line}; Ctrl-C stops it)"
+def _ready_line(settings: Settings) -> str:
+    return f"ByteGPT is ready: {_url(settings)} (webhooks: {settings.public_url}/kommo/salesbot; Ctrl-C stops it)"
 
 
 class _Readiness:

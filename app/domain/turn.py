@@ -39,6 +39,10 @@ class Charge(StrEnum):
     RELEASED = "released"
 
 
+# A turn that breaks whatever takes it would be put back for ever. So many takings last far longer than any patience.
+MOST_CLAIMS = 60
+
+
 @dataclass(frozen=True, slots=True)
 class Timing:
     """How long things may take, in seconds.
@@ -108,6 +112,11 @@ class Turn:
         """Whether an earlier worker was lost with this turn in its hands."""
         return self.claims > 1
 
+    @property
+    def worn_out(self) -> bool:
+        """Whether it was taken so often that it must be given up. Its texts are not read any more."""
+        return self.claims > MOST_CLAIMS
+
 
 @dataclass(frozen=True, slots=True)
 class NewTurn:
@@ -133,8 +142,6 @@ class NewTurn:
     contact_limit: int | None = None
     handler: str | None = None
     origin: str | None = None
-    contact_id: str | None = None
-    lead_id: str | None = None
     note_lead_id: int | None = None
     message: str = field(default="", repr=False)
     instructions: str = field(default="", repr=False)

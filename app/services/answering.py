@@ -12,8 +12,8 @@ from app.services.delivering import Delivering
 from app.services.held import HeldTurn
 from app.services.ports import Accounts, TurnStore
 
-# A turn that breaks whatever takes it would be put back for ever. This many takes far longer than any patience.
-MOST_CLAIMS = 100
+# With less time than this, in seconds, an answer would be our luck and its absence our fault, not OpenAI's.
+TIME_TO_ASK = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,20 +44,24 @@ class Answering:
         if turn is None:
             return None
         held = HeldTurn(self.turns, hold, turn)
-        account = self.accounts.get(turn.account_id)
-        if account is None:
-            self._abandon(held, "account_removed")
-        elif turn.claims > MOST_CLAIMS:
+        if turn.worn_out:
             self._abandon(held, "every_worker_was_lost")
         else:
-            if turn.status in UNDECIDED:
-                self._decide(held, account)
-            self.delivering.deliver(held, account)
+            self._bring_to_its_end(held)
         return Outcome(held.turn.status, held.turn.error_code)
+
+    def _bring_to_its_end(self, held: HeldTurn) -> None:
+        account = self.accounts.get(held.turn.account_id)
+        if account is None:
+            self._abandon(held, "account_removed")
+            return
+        if held.turn.status in UNDECIDED:
+            self._decide(held, account)
+        self.delivering.deliver(held, account)
 
     def _decide(self, held: HeldTurn, account: Account) -> None:
         deadline = Deadline(held.turn.deadline_at / 1000 - self.timing.reserve, self.delivering.clock)
-        if deadline.passed():
+        if deadline.left() < TIME_TO_ASK:
             held.failed(Failure.BUSY)
             return
         try:

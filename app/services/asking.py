@@ -126,6 +126,8 @@ class _Attempts:
             if found:
                 self._held.told("found", answer_id=found.answer_id)
                 return found
+        if self._held.turn.attempts >= MOST_ATTEMPTS:
+            raise AskError(Failure.OPENAI_UNEXPECTED, code="attempts_used_up")
         self._held.asking(conversation)
         try:
             return engine.ask(

@@ -12,10 +12,13 @@ from app.domain.delivery import CallOutcome, Verdict
 from app.domain.oauth_tokens import TokensUnavailable
 from app.domain.turn import Status, Timing
 from app.services.held import HeldTurn
+from app.services.leaving import may_leave
 from app.services.ports import Crm, Pace, Tokens
 from app.services.retrying import Patience, repeated
 
 LONGEST_OWN_WAIT = 15.0
+# Seconds that are kept for a last try before patience is over.
+LAST_TRY = 2.0
 
 
 class _TryLater(Exception):
@@ -56,8 +59,9 @@ class _Delivery:
         self._token_renewed = False
         self._last_resort = False
         patience = held.turn.accepted_at / 1000 + delivering.timing.patience
-        # A turn that was taken over late is still offered once.
-        self._patience = Deadline(max(patience, delivering.clock() + 2.0), delivering.clock)
+        # A short patience never takes the turn's own time, and a turn that was taken over late is still offered once.
+        latest = max(patience, held.turn.deadline_at / 1000, delivering.clock() + LAST_TRY)
+        self._patience = Deadline(latest, delivering.clock)
 
     def run(self) -> None:
         if self._token is None:
@@ -67,7 +71,7 @@ class _Delivery:
             repeated(
                 self._offer,
                 _TryLater,
-                Patience(self._delivering.first_wait, LONGEST_OWN_WAIT, self._patience.left),
+                Patience(self._delivering.first_wait, LONGEST_OWN_WAIT, self._patience.left, last_try=LAST_TRY),
                 retryable=lambda _: True,
                 retry_after=lambda tried: tried.outcome.retry_after,
                 before_wait=lambda tried, wait: self._held.not_delivered(tried.outcome, wait),
@@ -86,14 +90,11 @@ class _Delivery:
                 return
 
     def _call(self) -> CallOutcome:
-        wait = self._delivering.pace.reserve(self._account.account_id, self._patience.left())
-        if wait is None:
+        delivering, account_id = self._delivering, self._account.account_id
+        if not may_leave(delivering.pace, account_id, self._patience.left, delivering.sleep):
             return CallOutcome(Verdict.TRY_LATER, detail="no_room_in_the_rate")
-        self._held.calling(wait)
-        self._delivering.sleep(wait)
-        return self._delivering.crm.continue_bot(
-            self._held.turn.return_url, self._body(), self._token or "", self._patience
-        )
+        self._held.calling()
+        return delivering.crm.continue_bot(self._held.turn.return_url, self._body(), self._token or "", self._patience)
 
     def _changed_something(self, outcome: CallOutcome) -> bool:
         """Whether another call, with another token or another body, may be accepted where this one was not."""

@@ -108,12 +108,12 @@ class HeldTurn:
         )
         self.turn = replace(self.turn, status=Status.FAILED, error_code=failure, remaining=left)
 
-    def calling(self, wait: float) -> None:
-        """A continue call leaves in so many seconds; from then on a 404 may mean that it had arrived."""
+    def calling(self) -> None:
+        """A continue call leaves now; from then on a 404 may mean that it had arrived."""
         self._change(
             Change(
                 expect=DECIDED,
-                steps=(("continue_call", {"wait": round(wait, 3)}),),
+                steps=(("continue_call", {}),),
                 fields={"maybe_delivered": 1},
             )
         )

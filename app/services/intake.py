@@ -60,8 +60,6 @@ class Intake:
             contact_limit=account.contact_daily_limit if key is not None else None,
             handler=webhook.data.handler,
             origin=webhook.data.origin,
-            contact_id=webhook.data.contact_id,
-            lead_id=webhook.data.lead_id,
             note_lead_id=note_lead_id(webhook),
             message="" if refusal else webhook.data.message,
             instructions="" if refusal else webhook.data.instructions or "",

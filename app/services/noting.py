@@ -10,6 +10,7 @@ from app.domain.delivery import Verdict
 from app.domain.failures import Failure
 from app.domain.note_texts import failure_note
 from app.domain.turn import Turn
+from app.services.leaving import may_leave
 from app.services.ports import Accounts, Crm, Notes, Pace, Tokens, TurnReader
 
 # A note may take the next free moment of the rate and no later one: continue calls go first.
@@ -51,11 +52,9 @@ class Noting:
         return True
 
     def _write(self, turn: Turn, account: Account, token: str) -> None:
-        wait = self.pace.reserve(account.account_id, LONGEST_WAIT)
-        if wait is None:
+        if not may_leave(self.pace, account.account_id, lambda: LONGEST_WAIT, self.sleep):
             self.notes.postpone(turn.request_id, POSTPONED_SECONDS)
             return
-        self.sleep(wait)
         outcome = self.crm.add_note(
             self.address_of(account),
             turn.note_lead_id or 0,
@@ -64,7 +63,10 @@ class Noting:
             token,
             Deadline(self.clock() + CALL_SECONDS, self.clock),
         )
-        if outcome.verdict is Verdict.TRY_LATER:
+        if outcome.verdict is Verdict.TRY_LATER and outcome.maybe_arrived and outcome.status is None:
+            # Better no note than two.
+            self.notes.end(turn.request_id, "note_unknown", detail=outcome.detail)
+        elif outcome.verdict is Verdict.TRY_LATER:
             self.notes.postpone(turn.request_id, outcome.retry_after or POSTPONED_SECONDS)
         elif outcome.verdict is Verdict.ACCEPTED:
             self.notes.end(turn.request_id, "note_written")

@@ -192,8 +192,11 @@ class Gates(Protocol):
 class Pace(Protocol):
     """The pace of calls to Kommo. Raises StoreUnavailable."""
 
-    def reserve(self, account_id: int, longest: float) -> float | None:
-        """Seconds until the moment reserved for one call; None when that is more than `longest` away."""
+    def account_wait(self, account_id: int, longest: float) -> float | None:
+        """Seconds until the moment reserved in the account's own pace; None when more than `longest` away."""
+
+    def egress_wait(self, longest: float) -> float | None:
+        """Seconds until the moment reserved for one call among all accounts; None when more than `longest` away."""
 
 
 class Tokens(Protocol):

@@ -18,12 +18,15 @@ class Patience:
     first: before the first repetition; doubled each time, up to longest; each time a random half to whole of it.
     left: how much time there is. A wait that would use it up ends the tries.
     tries: how many at most, None for as many as there is time for.
+    last_try: a wait of our own that would use the time up is cut, so that so many seconds are left for one more try;
+        None cuts nothing.
     """
 
     first: float
     longest: float
     left: Callable[[], float]
     tries: int | None = None
+    last_try: float | None = None
 
 
 def repeated(
@@ -48,9 +51,8 @@ def repeated(
         failed = yield 0.0
         while True:
             own = next(spread) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
-            asked = retry_after(failed)
-            wait = own if asked is None else asked + own / 4
-            if wait >= patience.left():
+            wait = _wait(own, retry_after(failed), patience)
+            if wait is None:
                 return
             failed = yield wait
 
@@ -65,3 +67,15 @@ def repeated(
         logger=None,
     )
     return decorated(attempt)()
+
+
+def _wait(own: float, asked: float | None, patience: Patience) -> float | None:
+    """Seconds to wait: our own, or what the partner asked for and a share of ours; None when there is no time."""
+    left = patience.left()
+    wait = own if asked is None else asked + own / 4
+    if wait < left:
+        return wait
+    if patience.last_try is None:
+        return None
+    latest = left - patience.last_try
+    return latest if latest > max(asked or 0.0, patience.last_try) else None

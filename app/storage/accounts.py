@@ -19,6 +19,8 @@ from app.storage.availability import availability
 from app.storage.integrations import is_last, renewed
 from app.storage.sealing import Sealer
 
+# How long the secrets of an integration without accounts are still known.
+INTEGRATION_KEPT_SECONDS = 7 * 24 * 3600
 _FIELDS = ("version", "plan", "paused", "record", "secrets", "next_plan", "next_plan_period")
 
 T = TypeVar("T")
@@ -146,6 +148,7 @@ class RedisAccounts:
             _leave(pipe, left, account_id, last)
         if client_id is not None:
             pipe.sadd(keys.integration_accounts(client_id), account_id)
+            pipe.persist(keys.integration(client_id))
         if client_id is not None and secrets is not None:
             pipe.set(keys.integration(client_id), secrets)
 
@@ -190,7 +193,8 @@ class RedisAccounts:
 def _leave(pipe: Pipeline, client_id: str, account_id: int, last: bool) -> None:
     pipe.srem(keys.integration_accounts(client_id), account_id)
     if last:
-        pipe.delete(keys.integration(client_id))
+        # Bots that still run are told that the account is gone (404), not that they are strangers (401).
+        pipe.expire(keys.integration(client_id), INTEGRATION_KEPT_SECONDS)
 
 
 def _text(value: bytes | str) -> str:

@@ -8,6 +8,12 @@ from app.domain.failures import Failure
 from app.storage import keys
 from app.storage.availability import availability
 
+_CLOSE = """
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
+  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+end
+"""
+
 
 class RedisGates:
     """One gate per API key, known by a fingerprint; closed for as long as its entry lives in Redis.
@@ -17,6 +23,7 @@ class RedisGates:
 
     def __init__(self, redis: "Redis") -> None:
         self._redis = redis
+        self._close = redis.register_script(_CLOSE)
 
     def closed(self, api_key: str) -> tuple[float, Failure]:
         """Seconds for which nothing may be sent with this key, and why. 0 seconds when the gate is open."""
@@ -33,12 +40,8 @@ class RedisGates:
 
         reason: what a turn is told that cannot wait so long.
         """
-        key, milliseconds = keys.gate(_fingerprint(api_key)), max(1, int(seconds * 1000))
         with availability():
-            pipeline = self._redis.pipeline(transaction=True)
-            pipeline.set(key, reason.value, px=milliseconds, nx=True)
-            pipeline.pexpire(key, milliseconds, gt=True)
-            pipeline.execute()
+            self._close(keys=[keys.gate(_fingerprint(api_key))], args=[reason.value, max(1, int(seconds * 1000))])
 
 
 def _fingerprint(api_key: str) -> str:

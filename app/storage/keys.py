@@ -22,7 +22,7 @@ def accounts() -> str:
 
 
 def integration(client_id: str) -> str:
-    """String: a private integration's one or two secrets, newest first (sealed). Until its last account goes."""
+    """String: a private integration's one or two secrets, newest first (sealed). 7 days from its last account."""
     return f"{PREFIX}integration:{client_id}"
 
 
@@ -47,7 +47,7 @@ def turn_steps(request_id: str) -> str:
 
 
 def turns_of(account_id: int) -> str:
-    """Sorted set: ids of an account's turns by the time of acceptance. Until the account is removed."""
+    """Sorted set: ids of an account's turns by the time of acceptance, for a little longer than the turns are kept."""
     return f"{PREFIX}turns:{account_id}"
 
 

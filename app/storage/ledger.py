@@ -30,18 +30,19 @@ class RedisLedger:
         return period_of(datetime.fromtimestamp(self._clock(), UTC), zone)
 
     def counters(self, account: Account, period: str) -> Counters:
-        """The counters of a month; those of the plan as it stands where nothing happened in that month yet."""
+        """The counters of a month. The present one, and one in which nothing happened, show the plan as it is now."""
         with availability():
             pipeline = self._redis.pipeline(transaction=True)
             pipeline.hmget(keys.quota(account.account_id, period), "plan", "allowance", "used", "reserved")
             pipeline.hmget(keys.account(account.account_id), "plan", "next_plan", "next_plan_period")
             pipeline.hgetall(keys.plans())
             month, changes, plans = pipeline.execute()
-        if month[1] is not None:
-            return Counters(month[0].decode(), int(month[1]), int(month[2] or 0), int(month[3] or 0))
+        used, reserved = int(month[2] or 0), int(month[3] or 0)
+        if month[1] is not None and period != self.period_now(account.zone):
+            return Counters(month[0].decode(), int(month[1]), used, reserved)
         coming = changes[1] is not None and period >= changes[2].decode()
         plan = (changes[1] if coming else changes[0]) or account.plan.encode()
-        return Counters(plan.decode(), int(plans.get(plan, 0)))
+        return Counters(plan.decode(), int(plans.get(plan, 0)), used, reserved)
 
     def entries(self, account_id: int, period: str) -> Iterator[Entry]:
         """The entries of a month, oldest first."""

@@ -22,15 +22,22 @@ class RedisPace:
         self._between = int(MICRO / rate)
         self._account_between = int(MICRO / account_rate)
 
-    def reserve(self, account_id: int, longest: float) -> float | None:
-        """Seconds until the reserved moment; None when it would be later than `longest` seconds from now.
+    def account_wait(self, account_id: int, longest: float) -> float | None:
+        """Seconds until the moment reserved in the account's own pace; None when more than `longest` away.
+
+        Wait for it, then ask for egress_wait. Raises StoreUnavailable.
+        """
+        return self._reserve(keys.pace_of_account(self._egress, account_id), self._account_between, longest)
+
+    def egress_wait(self, longest: float) -> float | None:
+        """Seconds until the moment reserved for one call from this address; None when more than `longest` away.
 
         A moment that is reserved and not used is lost to all: reserve only what will be sent.
         Raises StoreUnavailable.
         """
+        return self._reserve(keys.pace_of_egress(self._egress), self._between, longest)
+
+    def _reserve(self, key: str, between: int, longest: float) -> float | None:
         with availability():
-            wait = self._pace(
-                keys=[keys.pace_of_egress(self._egress), keys.pace_of_account(self._egress, account_id)],
-                args=[self._between, self._account_between, int(longest * MICRO)],
-            )
+            wait = self._pace(keys=[key], args=[between, int(longest * MICRO)])
         return None if wait < 0 else int(wait) / MICRO

@@ -1,13 +1,16 @@
 """Turns in Redis: accepted, held, changed and closed, every time in one atomic step (design 1)."""
 
 import json
+import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from redis import Redis
 
+from app.domain.acceptance import StoreUnavailable
 from app.domain.assistants import Api
 from app.domain.failures import Failure
 from app.domain.turn import (
@@ -33,6 +36,12 @@ RETURN_URL_KEPT_MS = 72 * 3600 * 1000
 CLOSED_KEPT_MS = 30 * 24 * 3600 * 1000
 CONTACT_DAY_KEPT_MS = 3 * 24 * 3600 * 1000
 SWEPT_AT_ONCE = 100
+# Fields that hold sealed texts.
+_SEALED = (b"sealed", b"answer")
+# How long an acceptance may be on its way to a Redis that hangs: a little more than the door waits (connection.py).
+ACCEPTED_WITHIN = 1.5
+# How long the distance between our clock and that of Redis counts as known.
+DISTANCE_KNOWN = 60.0
 
 
 class RedisTurns:
@@ -47,6 +56,7 @@ class RedisTurns:
         self._sealer = sealer
         self._timing = timing
         self._clock = clock
+        self._redis_ahead: tuple[float, float] | None = None
         self._accept = script(redis, "accept")
         self._claim = script(redis, "claim")
         self._advance = script(redis, "advance")
@@ -55,11 +65,16 @@ class RedisTurns:
         self._give_back = script(redis, "give_back")
 
     def accept(self, new: NewTurn) -> AcceptResult:
-        """Accept a turn or say why not; nothing is written unless the answer is ACCEPTED."""
+        """Accept a turn or say why not; nothing is written unless the answer is ACCEPTED.
+
+        A Redis that hung and wakes up after the door has given up does nothing either: the acceptance says until when
+        it counts, by the clock of Redis.
+        """
         account = new.account_id
         parameters = {
             "turn_id": new.request_id,
             "now": new.accepted_at,
+            "not_after": self._redis_clock() + ACCEPTED_WITHIN,
             "now_iso": _iso(new.accepted_at),
             "version": str(new.account_version),
             "period": new.period,
@@ -72,6 +87,7 @@ class RedisTurns:
             "contact_limit": new.contact_limit,
             "contact_ttl": CONTACT_DAY_KEPT_MS,
             "return_url_ttl": RETURN_URL_KEPT_MS,
+            "turns_kept": CLOSED_KEPT_MS + CONTACT_DAY_KEPT_MS,
             "lease_until": new.accepted_at + self._lease_ms,
             "wake_at": new.deadline_at - int(self._timing.reserve * 1000),
         }
@@ -82,8 +98,6 @@ class RedisTurns:
             "line": new.line,
             "handler": new.handler,
             "origin": new.origin,
-            "contact_id": new.contact_id,
-            "lead_id": new.lead_id,
             "note_lead_id": new.note_lead_id,
         }
         with availability():
@@ -101,6 +115,9 @@ class RedisTurns:
                 ],
                 args=[json.dumps(_present(parameters)), sealed, *_pairs(_present(fields))],
             )
+        if status == b"late":
+            self._redis_ahead = None
+            raise StoreUnavailable("Redis took too long")
         refusal = rest[1].decode() if len(rest) > 1 else ""
         return AcceptResult(
             AcceptStatus(status.decode()), rest[0].decode() if rest else "", Failure(refusal) if refusal else None
@@ -127,6 +144,7 @@ class RedisTurns:
         parameters = {
             "turn_id": hold.request_id,
             "token": hold.token,
+            "change": secrets.token_hex(6),
             "now": now,
             "now_iso": _iso(now),
             "lease_until": now + self._lease_ms,
@@ -166,11 +184,20 @@ class RedisTurns:
         return [turn_id.decode() for turn_id in lost]
 
     def sweep(self) -> list[str]:
-        """Put open turns without a living worker back on the queue. Returns their ids; asks for more when full."""
+        """Put every open turn without a living worker back on the queue. Returns their ids."""
+        put_back: list[str] = []
+        examined = SWEPT_AT_ONCE
+        # Not more in one script: Redis does nothing else meanwhile.
+        while examined == SWEPT_AT_ONCE:
+            examined, some = self._sweep_some()
+            put_back += some
+        return put_back
+
+    def _sweep_some(self) -> tuple[int, list[str]]:
         now = self._now()
         with availability():
-            put_back = self._sweep(args=[now, _iso(now), now + self._lease_ms, SWEPT_AT_ONCE])
-        return [turn_id.decode() for turn_id in put_back]
+            examined, put_back = self._sweep(args=[now, _iso(now), now + self._lease_ms, SWEPT_AT_ONCE])
+        return int(examined), [turn_id.decode() for turn_id in put_back]
 
     def give_back(self, holds: list[Hold]) -> None:
         """Put held turns back on the queue at once, because this worker stops."""
@@ -199,6 +226,15 @@ class RedisTurns:
             if turn is not None:
                 yield turn
 
+    def _redis_clock(self) -> float:
+        """Seconds on the clock of Redis, by our own steady one and their distance, which is asked for now and then."""
+        now = time.monotonic()
+        if self._redis_ahead is None or now > self._redis_ahead[1]:
+            with availability():
+                seconds, microseconds = self._redis.time()
+            self._redis_ahead = (seconds + microseconds / 1_000_000 - time.monotonic(), now + DISTANCE_KNOWN)
+        return self._redis_ahead[0] + time.monotonic()
+
     @property
     def _lease_ms(self) -> int:
         return int(self._timing.lease * 1000)
@@ -207,9 +243,20 @@ class RedisTurns:
         return int(self._clock() * 1000)
 
     def _decoded(self, request_id: str, found: Mapping[bytes, bytes]) -> Turn:
-        sealed = {name: self._sealer.unseal(found[name]) for name in (b"sealed", b"answer") if name in found}
+        text = {name.decode(): value.decode() for name, value in found.items() if name not in _SEALED}
+        told = self._turn_of(request_id, text)
+        if told.worn_out:
+            return told
+        sealed = {name: self._sealer.unseal(found[name]) for name in _SEALED if name in found}
         texts = json.loads(sealed.get(b"sealed", "{}"))
-        text = {name.decode(): value.decode() for name, value in found.items() if name not in sealed}
+        return replace(
+            told,
+            message=texts.get("message", ""),
+            instructions=texts.get("instructions", ""),
+            answer=sealed.get(b"answer"),
+        )
+
+    def _turn_of(self, request_id: str, text: Mapping[str, str]) -> Turn:
         return Turn(
             request_id=request_id,
             account_id=int(text["account_id"]),
@@ -234,9 +281,6 @@ class RedisTurns:
             answer_id=text.get("answer_id") or None,
             maybe_delivered=text.get("maybe_delivered") == "1",
             remaining=int(text.get("remaining", 0)),
-            message=texts.get("message", ""),
-            instructions=texts.get("instructions", ""),
-            answer=sealed.get(b"answer"),
         )
 
 

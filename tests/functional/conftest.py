@@ -11,8 +11,8 @@ from tests.functional.shop import REDIRECT_URI, obedient
 
 
 @pytest.fixture(scope="session")
-def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The whole service as it is delivered: every setting about time has its default. It has a public integration."""
+def running_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """What `service` is, for the whole run."""
     kommo = KommoSimulator(rate=None, public_redirect_uri=REDIRECT_URI)
     settings = {
         "KOMMO_CLIENT_ID": kommo.public_integration.client_id,
@@ -24,6 +24,14 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         stack.start("web", "worker")
         stack.wait_until_ready()
         yield stack
+
+
+@pytest.fixture(scope="module")
+def service(running_service: Stack) -> Stack:
+    """The whole service as it is delivered: every setting about time has its default. It has a public integration."""
+    # Every look at the recorded calls copies them all.
+    running_service.openai.clear_calls()
+    return running_service
 
 
 @pytest.fixture(scope="session")

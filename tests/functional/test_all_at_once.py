@@ -39,7 +39,7 @@ class Message:
     webhook: SentWebhook
 
 
-@pytest.fixture(scope="module", params=[1, 2])
+@pytest.fixture(scope="module", params=[1])
 def messages(request: pytest.FixtureRequest, service: Stack) -> list[Message]:
     """All of them sent, and every turn over. The parameter is the seed."""
     chance = random.Random(request.param)

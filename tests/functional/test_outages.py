@@ -19,7 +19,7 @@ from sandbox.kommo_chat import Client
 from sandbox.kommo_faults import Route, slow
 from sandbox.kommo_webhook import SentWebhook
 from sandbox.openai_server import OpenAISimulator
-from sandbox.stack import Stack
+from sandbox.stack import READY_SECONDS, Stack
 from tests.functional.shop import PATIENCE, Shop, accepted, request_id
 from tests.waiting import wait_until
 
@@ -37,14 +37,9 @@ def no_tls(openai: OpenAISimulator) -> str:
     return openai.url.replace("http://", "https://")
 
 
-def no_such_host(_: OpenAISimulator) -> str:
-    return "http://openai.invalid/v1"
-
-
 UNREACHABLE: dict[str, Callable[[OpenAISimulator], str]] = {
     "nobody-listens": nobody_listens,
     "no-tls": no_tls,
-    "no-such-host": no_such_host,
 }
 
 
@@ -78,7 +73,7 @@ class Outages:
 
     unreachable: their worker does not get through to OpenAI. narrow: Kommo holds its only thread.
     late: its worker came when the deadline of the first of `busy` had passed.
-    in_line: two messages of one client, the first of which took all the time there is.
+    in_line: two messages of one client, the first of which takes all the time there is.
     """
 
     unreachable: dict[str, Asked]
@@ -89,8 +84,9 @@ class Outages:
 
 
 @pytest.fixture(scope="module")
-def outages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outages]:
+def outages(tmp_path_factory: pytest.TempPathFactory, hasty: Stack) -> Iterator[Outages]:
     with ExitStack() as context:
+        in_line = ask_twice(hasty, "na-fila")
 
         def started(name: str, settings: dict[str, str], *commands: str, openai: OpenAISimulator) -> Stack:
             directory: Path = tmp_path_factory.mktemp(name)
@@ -105,7 +101,7 @@ def outages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outages]:
             openai = context.enter_context(OpenAISimulator())
             wrong = {"OPENAI_BASE_URL": address(openai)}
             cut_off[name] = started(name, wrong, "web", "worker", openai=OpenAISimulator())
-        wait_until(lambda: is_alive(late), PATIENCE)
+        wait_until(lambda: is_alive(late), READY_SECONDS)
         busy = {"nobody-worked": ask(late, "nobody-worked")}
         narrow.wait_until_ready()
         # Kommo, which takes its time with one answer, holds the only thread.
@@ -120,7 +116,6 @@ def outages(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Outages]:
         first = busy["nobody-worked"]
         deadline = first.shop.reporting.turn(request_id(first.webhook))["deadline_at"]
         wait_until(lambda: datetime.now(UTC) > datetime.fromisoformat(deadline), PATIENCE)
-        in_line = ask_twice(late, "na-fila")
         late.start("worker")
         yield Outages(unreachable, narrow, late, busy, in_line)
 

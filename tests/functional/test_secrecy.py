@@ -64,15 +64,15 @@ class Evening:
     webhooks: list[SentWebhook] = field(default_factory=list)
     refused: list[SentWebhook] = field(default_factory=list)
 
-    def say(self, shop: Shop, what: str) -> SentWebhook:
-        """Let a client write something with a mark in it, and wait until the turn is over."""
-        text = f"segredo-{len(self.said)}-{what} do cliente"
-        webhook = shop.asked(text, shop.client(CLIENT_NAME))
-        shop.turn(webhook)
-        self.said.append(text)
-        self.answered.append(text[::-1])
-        self.webhooks.append(webhook)
-        return webhook
+    def say(self, shop: Shop, *what: str) -> None:
+        """Let clients write something with a mark in it, and wait until their turns are over."""
+        texts = [f"segredo-{one} do cliente" for one in what]
+        webhooks = [shop.asked(text, shop.client(CLIENT_NAME)) for text in texts]
+        for webhook in webhooks:
+            shop.turn(webhook)
+        self.said += texts
+        self.answered += [text[::-1] for text in texts]
+        self.webhooks += webhooks
 
     def keep(self, name: str, shop: Shop) -> None:
         """Remember the secrets of a company."""
@@ -111,14 +111,14 @@ def evening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Evening]:
         seen.keep("a company", shop)
         seen.keep("another company", assistant)
         stack.wait_until_ready()
-        for one in (shop, assistant):
-            seen.say(one, "respondido")
+        seen.say(shop, "respondido")
+        seen.say(assistant, "respondido-tambem")
         for fault in FAULTS_AT_OPENAI:
             shop.fault(fault, message=fault, times=1)
-            seen.say(shop, fault)
+        seen.say(shop, *FAULTS_AT_OPENAI)
         for trouble in FAULTS_AT_KOMMO:
             shop.kommo.faults.add(trouble, Route.CONTINUE)
-            seen.say(shop, f"kommo-{trouble.kind}-{trouble.status}")
+        seen.say(shop, *(f"kommo-{number}" for number, _ in enumerate(FAULTS_AT_KOMMO)))
         renewed(seen, shop)
         broken(seen)
         refused(seen, shop)

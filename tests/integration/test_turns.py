@@ -8,6 +8,7 @@ import redis
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
+from app.domain.acceptance import StoreUnavailable
 from app.domain.accounts import Account
 from app.domain.answers import Conversation
 from app.domain.assistants import Api
@@ -16,6 +17,7 @@ from app.domain.plans import Plan
 from app.domain.turn import (
     CLOSED,
     DECIDED,
+    MOST_CLAIMS,
     UNDECIDED,
     AcceptStatus,
     Change,
@@ -33,7 +35,7 @@ from app.storage.conversations import RedisConversations
 from app.storage.ledger import RedisLedger, RedisPlanChange
 from app.storage.plans import RedisPlans
 from app.storage.sealing import Sealer
-from app.storage.turns import RedisTurns
+from app.storage.turns import SWEPT_AT_ONCE, RedisTurns
 from tests.builders import ENCRYPTION_KEY, NOW_MS, TIMING, a_new_turn, an_account
 
 PERIOD = "2025-11"
@@ -480,3 +482,52 @@ def test_a_change_of_plan_for_the_next_period_waits_for_it(store: Store) -> None
     assert store.ledger.counters(account, "2025-12").allowance == 50
     store.accept(period="2025-12")
     assert store.ledger.counters(account, "2025-12").plan == "big"
+
+
+def test_a_lost_turn_is_found_behind_a_long_queue(store: Store) -> None:
+    RedisPlans(store.redis).set(Plan("small", 1000))
+    first = store.accept(line="contact-0")
+    for number in range(1, 2 * SWEPT_AT_ONCE + 50):
+        store.accept(line=f"contact-{number}")
+    last = store.accept(line="contact-last")
+    store.take(first, "killed")
+    store.take(last, "killed")
+    store.clock.seconds += TIMING.lease + 1
+    assert set(store.turns.sweep()) == {first.request_id, last.request_id}
+
+
+def test_a_change_that_is_sent_twice_is_made_once_and_answered_twice(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hold, turn = store.take(store.accept())
+    monkeypatch.setattr("app.storage.turns.secrets.token_hex", lambda _: "the same change")
+    assert store.turns.advance(hold, turn, ANSWERED) == 2
+    before = dump(store.redis)
+    assert store.turns.advance(hold, turn, ANSWERED) == 2
+    assert dump(store.redis) == before
+
+
+def test_a_turn_that_its_holder_takes_again_was_not_lost(store: Store) -> None:
+    new = store.accept()
+    store.take(new)
+    _, turn = store.take(new)
+    assert not turn.resumed
+
+
+def test_a_turn_that_every_worker_lost_is_told_without_its_texts(store: Store) -> None:
+    new = store.accept()
+    store.redis.hset(keys.turn(new.request_id), mapping={"claims": MOST_CLAIMS, "sealed": b"sealed with another key"})
+    _, turn = store.take(new)
+    assert turn.worn_out
+    assert turn.message == ""
+
+
+def test_an_acceptance_that_redis_runs_too_late_does_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.accept()
+    before = dump(store.redis)
+    monkeypatch.setattr("app.storage.turns.ACCEPTED_WITHIN", -1.0)
+    with pytest.raises(StoreUnavailable):
+        store.turns.accept(a_new_turn(store.account))
+    assert dump(store.redis) == before
+    monkeypatch.undo()
+    store.accept(line="contact-2")

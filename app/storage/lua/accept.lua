@@ -13,6 +13,12 @@ local url_key, account_key, plans_key, quota_key, ledger_key = KEYS[1], KEYS[2],
 local turn_key, line_key, contact_key, turns_key = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local p = cjson.decode(ARGV[1])
 
+-- A Redis that hung may run this long after the door has answered 503: then nothing may happen any more.
+local clock = redis.call('TIME')
+if clock[1] + clock[2] / 1000000 > p.not_after then
+  return {'late'}
+end
+
 local first = redis.call('GET', url_key)
 if first then
   return {'duplicate', first}
@@ -48,6 +54,7 @@ redis.call('SET', url_key, p.turn_id, 'PX', p.return_url_ttl)
 redis.call('HSET', turn_key, unpack(ARGV, 3))
 redis.call('HSET', turn_key, 'accepted_at', p.now, 'deadline_at', p.deadline_at, 'period', p.period, 'claims', 0)
 redis.call('ZADD', turns_key, p.now, p.turn_id)
+redis.call('ZREMRANGEBYSCORE', turns_key, '-inf', p.now - p.turns_kept)
 
 if refusal then
   redis.call('HSET', turn_key, 'status', 'refused', 'error_code', refusal, 'charge', 'none', 'weight', 0,

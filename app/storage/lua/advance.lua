@@ -1,6 +1,8 @@
 -- Change a turn, if the caller still owns it and it stands where the caller believes: the compare-and-set behind every
 -- change of state, of the charge and of what is needed to resume.
 --
+-- A client of Redis that lost our answer sends the same change again; it is known by its id and answered as before.
+--
 -- KEYS: turn, quota, ledger, line, conversation   ARGV: 1 parameters (JSON)  2... fields to set, name and value in turn
 -- p.expect: allowed present states. p.status: the new one, nil to stay. p.charge: 'settle', 'release' or nil.
 -- p.steps: list of {step, details}. p.close_ttl: milliseconds to keep a turn that this closes, nil while it is open.
@@ -16,10 +18,14 @@ local expected = false
 for _, allowed in ipairs(p.expect) do
   expected = expected or allowed == status
 end
+if owner == p.token and redis.call('HGET', turn_key, 'change') == p.change then
+  return {1, remaining(quota_key)}
+end
 if owner ~= p.token or not expected then
   return {0, 0}
 end
 
+redis.call('HSET', turn_key, 'change', p.change)
 if #ARGV > 1 then
   redis.call('HSET', turn_key, unpack(ARGV, 2))
 end

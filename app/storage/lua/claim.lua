@@ -18,6 +18,9 @@ if owner and owner ~= token and tonumber(redis.call('ZSCORE', OPEN_KEY, turn_id)
 end
 redis.call('HSET', turn_key, 'owner', token)
 redis.call('ZADD', OPEN_KEY, ARGV[4], turn_id)
-local claims = redis.call('HINCRBY', turn_key, 'claims', 1)
-add_step(turn_id, now, claims > 1 and 'taken_over' or 'taken')
+-- The same owner again: its client of Redis lost our answer and asks once more.
+if owner ~= token then
+  local claims = redis.call('HINCRBY', turn_key, 'claims', 1)
+  add_step(turn_id, now, claims > 1 and 'taken_over' or 'taken')
+end
 return {'taken', redis.call('HGETALL', turn_key)}

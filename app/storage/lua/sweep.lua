@@ -4,11 +4,13 @@
 -- A turn whose job still stands in the queue is only given more time. Taking the owner away makes a worker that was
 -- merely slow lose its next compare-and-set.
 --
--- ARGV: now, now as ISO 8601, lease_until, how many at most. Returns the ids that were put back.
+-- ARGV: now, now as ISO 8601, lease_until, how many at most.
+-- Returns how many were looked at, and the ids that were put back.
 
 local now, now_iso, lease_until = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 local put_back = {}
-for _, turn_id in ipairs(redis.call('ZRANGEBYSCORE', OPEN_KEY, '-inf', now, 'LIMIT', 0, ARGV[4])) do
+local expired = redis.call('ZRANGEBYSCORE', OPEN_KEY, '-inf', now, 'LIMIT', 0, ARGV[4])
+for _, turn_id in ipairs(expired) do
   local found = redis.call('HMGET', TURN_PREFIX .. turn_id, 'status', 'queued', 'owner')
   if not found[1] then
     redis.call('ZREM', OPEN_KEY, turn_id)
@@ -21,4 +23,4 @@ for _, turn_id in ipairs(redis.call('ZRANGEBYSCORE', OPEN_KEY, '-inf', now, 'LIM
     put_back[#put_back + 1] = turn_id
   end
 end
-return put_back
+return {#expired, put_back}

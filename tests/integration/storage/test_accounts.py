@@ -16,7 +16,7 @@ from app.domain.accounts import Account, AccountExists, AccountUnknown, ChangedM
 from app.domain.assistants import Profile
 from app.storage import keys
 from app.storage.account_record import RecordDamaged
-from app.storage.accounts import RedisAccounts
+from app.storage.accounts import INTEGRATION_KEPT_SECONDS, RedisAccounts
 from app.storage.connection import connect
 from app.storage.integrations import IntegrationSecrets
 from app.storage.plans import RedisPlans
@@ -133,11 +133,17 @@ def test_an_account_added_again_does_not_come_back_to_an_old_version(accounts: R
     assert accounts.add(FULL).version >= changed.version
 
 
-def test_nothing_of_a_removed_account_is_left(accounts: RedisAccounts, redis_client: redis.Redis) -> None:
+def test_of_a_removed_account_its_integration_is_left_for_some_days(
+    accounts: RedisAccounts, redis_client: redis.Redis
+) -> None:
     accounts.add(FULL, "secret")
     accounts.remove(FULL.account_id)
     assert accounts.get(FULL.account_id) is None
-    assert redis_client.keys("*") == [keys.plans().encode()]
+    integration = keys.integration("integration-1")
+    assert set(redis_client.keys("*")) == {keys.plans().encode(), integration.encode()}
+    assert 0 < redis_client.ttl(integration) <= INTEGRATION_KEPT_SECONDS
+    accounts.add(FULL)
+    assert redis_client.ttl(integration) == -1
 
 
 def test_what_is_not_there_can_neither_be_changed_nor_removed(accounts: RedisAccounts) -> None:
@@ -241,13 +247,16 @@ def test_a_changed_client_secret_keeps_the_one_before_it(
     assert seen == [["one"], ["two", "one"], ["two", "one"], ["three", "two"], ["two", "three"], ["two", "three"]]
 
 
-def test_an_integration_goes_with_its_last_account(accounts: RedisAccounts, integrations: IntegrationSecrets) -> None:
+def test_an_integration_stays_while_an_account_has_it(
+    accounts: RedisAccounts, integrations: IntegrationSecrets, redis_client: redis.Redis
+) -> None:
     accounts.add(FULL, "secret")
     other = accounts.add(replace(BARE, client_id="integration-1"))
     accounts.remove(FULL.account_id)
     assert integrations.of("integration-1") == ["secret"]
+    assert redis_client.ttl(keys.integration("integration-1")) == -1
     accounts.replace(replace(other, client_id="integration-2"), other.version, "another")
-    assert integrations.of("integration-1") == []
+    assert redis_client.ttl(keys.integration("integration-1")) > 0
     assert integrations.of("integration-2") == ["another"]
 
 
@@ -263,7 +272,7 @@ def test_a_change_that_was_refused_leaves_the_integration_alone(
 
 
 def test_accounts_of_one_integration_added_at_once_all_count(
-    accounts: RedisAccounts, integrations: IntegrationSecrets
+    accounts: RedisAccounts, integrations: IntegrationSecrets, redis_client: redis.Redis
 ) -> None:
     start = threading.Barrier(6)
 
@@ -278,8 +287,9 @@ def test_accounts_of_one_integration_added_at_once_all_count(
         thread.join()
     for number in range(1, 7):
         assert integrations.of("shared") == ["secret"]
+        assert redis_client.ttl(keys.integration("shared")) == -1
         accounts.remove(number)
-    assert integrations.of("shared") == []
+    assert redis_client.ttl(keys.integration("shared")) > 0
 
 
 def test_the_public_integration_stands_beside_the_private_ones(

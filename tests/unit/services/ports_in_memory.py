@@ -290,12 +290,20 @@ class FakeTokens:
 
 @dataclass
 class FakePace:
-    """waits: of each reservation, 0 when it has run out; a wait longer than asked for reserves nothing."""
+    """waits: of each call from the address, 0 when it has run out; a wait longer than asked for reserves nothing.
+
+    account_waits: the same in the account's own pace, which is asked first.
+    """
 
     waits: list[float] = field(default_factory=list)
     asked: list[float] = field(default_factory=list)
+    account_waits: list[float] = field(default_factory=list)
 
-    def reserve(self, account_id: int, longest: float) -> float | None:
+    def account_wait(self, account_id: int, longest: float) -> float | None:
+        wait = self.account_waits.pop(0) if self.account_waits else 0.0
+        return wait if wait <= longest else None
+
+    def egress_wait(self, longest: float) -> float | None:
         self.asked.append(longest)
         wait = self.waits.pop(0) if self.waits else 0.0
         return wait if wait <= longest else None

@@ -9,8 +9,8 @@ from app.domain.accounts import Account
 from app.domain.answers import Answer, Deadline
 from app.domain.assistants import Api, Profile
 from app.domain.failures import OPENAI_FAILURES, TEXTS, AskError, Failure
-from app.domain.turn import Charge, Status, Timing, Turn, TurnLost
-from app.services.answering import MOST_CLAIMS, Answering, Outcome
+from app.domain.turn import MOST_CLAIMS, Charge, Status, Timing, Turn, TurnLost
+from app.services.answering import Answering, Outcome
 from app.services.asking import Asking
 from app.services.delivering import Delivering
 from tests.builders import an_account
@@ -153,7 +153,7 @@ def test_a_turn_that_nobody_took_in_time_is_our_fault(clock: Clock, late: float)
 
 def test_a_turn_that_is_taken_just_in_time_is_asked(clock: Clock) -> None:
     worker = Worker(clock)
-    clock.now += 44.9
+    clock.now += 43.9
     assert worker.run() == Outcome(Status.DELIVERED, None)
 
 

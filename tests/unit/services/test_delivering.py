@@ -115,7 +115,7 @@ def test_every_call_is_told_before_it_is_made(clock: Clock) -> None:
     desk = Desk(clock, [LOST, ACCEPTED], pace=FakePace([0.25]))
     desk.deliver()
     assert desk.turns.steps == ["continue_call", "retry_continue", "continue_call", "delivered"]
-    assert desk.turns.told("continue_call") == [{"wait": 0.25}, {"wait": 0.0}]
+    assert desk.turns.told("continue_call") == [{}, {}]
     (retry,) = desk.turns.told("retry_continue")
     assert (retry["verdict"], retry["detail"], retry["too_late_to_know"]) == ("try_later", "dropped", True)
     # Whoever takes over from here on knows that a call may have arrived, until it is known that it had not.
@@ -207,7 +207,7 @@ def test_a_refused_token_is_renewed_once(clock: Clock) -> None:
     assert desk.deliver() is Status.DELIVERED
     assert tokens_of(desk) == ["old", "new"]
     assert desk.tokens.refused == ["old"]
-    assert clock.sleeps == [0.0, 0.0]
+    assert clock.sleeps == []
 
 
 def test_a_token_that_cannot_be_renewed_ends_the_turn(clock: Clock) -> None:

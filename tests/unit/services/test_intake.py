@@ -66,8 +66,6 @@ def test_a_webhook_becomes_a_turn_with_all_that_it_needs() -> None:
         line="contact-5551",
         handler="ai_summary",
         origin="whatsapp",
-        contact_id="5551",
-        lead_id="888",
         note_lead_id=777,
         message="Quanto custa?",
         instructions="Seja breve.",

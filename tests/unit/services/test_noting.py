@@ -90,16 +90,23 @@ def test_without_a_free_moment_it_is_postponed(clock: Clock) -> None:
     ("outcome", "seconds"),
     [
         (CallOutcome(Verdict.TRY_LATER, 429, retry_after=30.0), 30.0),
-        (CallOutcome(Verdict.TRY_LATER, 503), POSTPONED_SECONDS),
-        (CallOutcome(Verdict.TRY_LATER, detail="dropped", maybe_arrived=True), POSTPONED_SECONDS),
+        (CallOutcome(Verdict.TRY_LATER, 503, maybe_arrived=True), POSTPONED_SECONDS),
+        (CallOutcome(Verdict.TRY_LATER, detail="refused"), POSTPONED_SECONDS),
     ],
-    ids=["told-when", "overloaded", "dropped"],
+    ids=["told-when", "overloaded", "refused"],
 )
 def test_a_kommo_that_has_no_time_is_tried_later(clock: Clock, outcome: CallOutcome, seconds: float) -> None:
     desk = Desk(clock, [outcome])
     assert desk.write() is True
     assert desk.notes.postponed == [("r1", seconds)]
     assert desk.notes.ended == []
+
+
+def test_a_note_that_may_have_arrived_is_not_written_twice(clock: Clock) -> None:
+    desk = Desk(clock, [CallOutcome(Verdict.TRY_LATER, detail="dropped", maybe_arrived=True)])
+    assert desk.write() is True
+    assert desk.notes.postponed == []
+    assert desk.notes.ended == [("r1", "note_unknown", {"detail": "dropped"})]
 
 
 @pytest.mark.parametrize("status", [400, 401, 402, 403, 404])

@@ -1,5 +1,6 @@
 """How often, and after which waits, a call to a partner is repeated."""
 
+import random
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -125,3 +126,21 @@ def test_no_time_beyond_the_patience_is_ever_waited(asked: list[float | None], s
         with suppress(Trouble):
             attempts.run(patient(clock, seconds))
     assert clock() - began < seconds
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_last_try_is_made_shortly_before_patience_is_over(clock: Clock, seed: int) -> None:
+    random.seed(seed)
+    began = clock()
+    attempts = Attempts([Trouble() for _ in range(1000)])
+    with pytest.raises(Trouble):
+        attempts.run(Patience(0.5, 15.0, lambda: began + 120.0 - clock(), last_try=2.0))
+    assert 116.0 <= sum(attempts.waits) < 120.0
+
+
+def test_what_the_partner_asked_for_is_never_cut_for_a_last_try(clock: Clock) -> None:
+    began = clock()
+    attempts = Attempts([Trouble(retry_after=9.0), Trouble()])
+    with pytest.raises(Trouble):
+        attempts.run(Patience(0.5, 15.0, lambda: began + 9.0 - clock(), last_try=2.0))
+    assert attempts.waits == []
