@@ -109,7 +109,7 @@ def test_up_starts_everything_says_so_in_one_line_and_stops_in_order(tmp_path: P
         line = wait_for_the_ready_line(up)
         assert line.count("\n") == 1
         assert f"http://127.0.0.1:{port}" in line
-        assert str(data / "secrets.json") in line
+        assert "/kommo/salesbot" in line
         assert status(port) == 200
         assert up.stop(signal.SIGINT) == 0
         assert status(port) is None
