@@ -38,6 +38,7 @@ def a_new_turn(account: Account, **overrides: Any) -> NewTurn:
         deadline_at=NOW_MS + 50_000,
         period="2025-11",
         day="2025-11-21",
+        hour=22,
         weight=1,
         return_url=f"https://acme.kommo.com/api/v4/salesbot/1/continue/{int(request_id[-12:], 16)}",
         line="contact-1",

@@ -36,6 +36,7 @@ from app.storage.pacing import RedisPace
 from app.storage.presence import RedisPresence
 from app.storage.sealing import Sealer
 from app.storage.turns import RedisTurns
+from config.prices import read_prices
 from config.settings import Settings
 from workers.leases import Every, Leases, sweep
 
@@ -79,6 +80,7 @@ class Runtime:
             asking=_asking(settings, self.redis, accounts),
             delivering=Delivering(crm=kommo, tokens=tokens, pace=pace, timing=timing),
             timing=timing,
+            prices=read_prices(),
         )
         noting = Noting(
             notes=RedisNotes(self.redis),

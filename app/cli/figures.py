@@ -3,17 +3,19 @@
 import csv
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
 
 from app.cli.output import print_json, print_table
 from app.cli.problems import told
+from app.cli.usage_text import usage_text
 from app.cli.wiring import open_reporting
+from app.services.usage_tables import COLUMNS, rows_of, safe_rows
 
 BAR_WIDTH = 40
-_PERIOD = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+_PERIOD = re.compile(r"2[0-9]{3}-(0[1-9]|1[0-2])")
 
 
 def _checked_period(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
@@ -31,19 +33,29 @@ _as_csv = click.option("--csv", "as_csv", is_flag=True, help="Print comma-separa
 @click.command()
 @_account_id
 @_period
+@click.option("--by", "table", type=click.Choice(list(COLUMNS)), help="One table of the figures alone.")
 @_as_json
 @_as_csv
-def usage(account_id: int, period: str | None, as_json: bool, as_csv: bool) -> None:
-    """Print what an account's month has used of its plan."""
+def usage(account_id: int, period: str | None, table: str | None, as_json: bool, as_csv: bool) -> None:
+    """Print what an account's month has used of its plan, and of OpenAI.
+
+    Contacts are told by a hash. Money is in US dollars.
+    """
     with told(), open_reporting() as reporting:
-        figures = reporting.usage(account_id, period)
+        minutes = {"by_minute": list(reporting.minutes(account_id, period))} if table == "minute" else None
+        figures = minutes or reporting.usage(account_id, period)
+    if table:
+        _print_rows(rows_of(figures, table), COLUMNS[table], as_json, as_csv)
+        return
+    summary = {name: value for name, value in figures.items() if not isinstance(value, list)}
     if as_json:
         print_json(figures)
     elif as_csv:
-        _print_csv([figures])
+        _print_csv([summary], tuple(summary))
     else:
-        print_table(("FIGURE", "VALUE"), figures.items())
-        click.echo(f"\n{_bar(figures)}")
+        print_table(("FIGURE", "VALUE"), summary.items())
+        click.echo(f"\n{_bar(figures)}\n")
+        click.echo("\n".join(usage_text(figures)))
 
 
 @click.command()
@@ -55,13 +67,7 @@ def ledger(account_id: int, period: str | None, as_json: bool, as_csv: bool) -> 
     """Print the ledger of an account's month, oldest entry first."""
     with told(), open_reporting() as reporting:
         entries = list(reporting.entries(account_id, period))
-    if as_json:
-        print_json(entries)
-    elif as_csv:
-        _print_csv(entries, ("at", "request_id", "kind", "requests", "reason"))
-    else:
-        columns = ("AT", "REQUEST_ID", "KIND", "REQUESTS", "REASON")
-        print_table(columns, (list(entry.values()) for entry in entries))
+    _print_rows(entries, ("at", "request_id", "kind", "requests", "reason"), as_json, as_csv)
 
 
 def _bar(figures: Mapping[str, Any]) -> str:
@@ -72,8 +78,16 @@ def _bar(figures: Mapping[str, Any]) -> str:
     return f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}] {share:.0%}"
 
 
-def _print_csv(rows: Iterable[Mapping[str, Any]], columns: Iterable[str] = ()) -> None:
-    rows = list(rows)
-    writer = csv.DictWriter(sys.stdout, list(columns) or list(rows[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
+def _print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str], as_json: bool, as_csv: bool) -> None:
+    if as_json:
+        print_json(rows)
+    elif as_csv:
+        _print_csv(rows, columns)
+    else:
+        print_table([column.upper() for column in columns], ([row[column] for column in columns] for row in rows))
+
+
+def _print_csv(rows: Iterable[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(safe_rows(rows, columns))

@@ -15,6 +15,7 @@ from app.domain.turn import Timing
 from app.services.administration import Administration, Defaults
 from app.services.reporting import Reporting
 from app.services.setup_look import SetupLook
+from app.services.usage_reporting import UsageReporting
 from app.storage.accounts import RedisAccounts
 from app.storage.connection import connect
 from app.storage.integrations import IntegrationSecrets
@@ -22,6 +23,7 @@ from app.storage.ledger import RedisLedger, RedisPlanChange
 from app.storage.plans import RedisPlans
 from app.storage.sealing import Sealer
 from app.storage.turns import RedisTurns
+from app.storage.usage import RedisUsage
 from config.settings import Settings
 
 # A command is one thread, and a transaction of it holds a connection while another command is sent.
@@ -85,7 +87,12 @@ def open_reporting() -> Iterator[Reporting]:
     """The figures and stories, over the store of open_store."""
     with open_store() as store:
         timing = Timing(store.settings.turn_deadline, store.settings.delivery_patience)
-        yield Reporting(store.accounts, RedisLedger(store.redis), RedisTurns(store.redis, store.sealer, timing))
+        yield Reporting(
+            store.accounts,
+            RedisLedger(store.redis),
+            RedisTurns(store.redis, store.sealer, timing),
+            UsageReporting(RedisUsage(store.redis), (store.settings.secret_key or "").encode()),
+        )
 
 
 def _zone_of(accounts: RedisAccounts, account_id: int) -> ZoneInfo | None:

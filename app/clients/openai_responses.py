@@ -266,8 +266,9 @@ def _usage(value: Any) -> Usage | None:
     match value:
         case {"input_tokens": int(given), "output_tokens": int(produced)}:
             cached = count_in(value.get("input_tokens_details"), "cached_tokens")
+            written = count_in(value.get("input_tokens_details"), "cache_write_tokens")
             reasoning = count_in(value.get("output_tokens_details"), "reasoning_tokens")
-            return Usage(input=given, cached=cached, output=produced, reasoning=reasoning)
+            return Usage(input=given, cached=cached, output=produced, reasoning=reasoning, written=written)
         case _:
             return None
 

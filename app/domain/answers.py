@@ -34,12 +34,16 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """Tokens of one answer as OpenAI counted them. cached is part of input, reasoning is part of output."""
+    """Tokens of one answer as OpenAI counted them: cached and written are parts of input, reasoning is part of output.
+
+    written: tokens put into the cache, which gpt-5.6 and later charge for (openai.md 7); none of them is cached.
+    """
 
     input: int
     cached: int
     output: int
     reasoning: int
+    written: int = 0
 
 
 @dataclass(frozen=True, slots=True)

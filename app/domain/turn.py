@@ -8,6 +8,7 @@ from typing import Any, Literal
 from app.domain.answers import Conversation
 from app.domain.assistants import Api
 from app.domain.failures import Failure
+from app.domain.usage import Figures
 
 
 class Status(StrEnum):
@@ -73,6 +74,7 @@ class Timing:
 class Turn:
     """A turn as its record in Redis tells it. Times are milliseconds since the epoch.
 
+    day, hour: of its acceptance where the account lives; its figures count there.
     claims: how many workers have taken it; more than one means that an earlier one was lost.
     line: the conversation's key within the account, None for a turn without memory.
     first_refusal: the first of its month for the plan's sake.
@@ -87,6 +89,8 @@ class Turn:
     deadline_at: int
     return_url: str
     period: str
+    day: str
+    hour: int
     weight: int
     claims: int
     line: str | None = None
@@ -124,7 +128,8 @@ class NewTurn:
 
     account_version: of the account record that everything here was decided with.
     refusal: decided before looking at the counters (paused, no message), None when the counters decide.
-    contact, contact_limit, day: the per-contact limit, None where the account has none or the contact is unknown.
+    day, hour: where the account lives.
+    contact, contact_limit: the per-contact limit, None where the account has none or the contact is unknown.
     """
 
     request_id: str
@@ -134,6 +139,7 @@ class NewTurn:
     deadline_at: int
     period: str
     day: str
+    hour: int
     weight: int
     return_url: str
     refusal: Failure | None = None
@@ -177,6 +183,7 @@ class Change:
     turn would otherwise put its own in the place of the one that was really used.
     close: this ends the turn and wakes the next one of its conversation.
     note: a note on the lead is due.
+    usage: what this adds to the account's figures.
     """
 
     expect: tuple[Status, ...]
@@ -189,6 +196,7 @@ class Change:
     conversation: Conversation | None = None
     close: bool = False
     note: bool = False
+    usage: Figures | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from app.domain import reply
 from app.domain.accounts import Account
 from app.domain.answers import Deadline
 from app.domain.failures import AskError, Failure
+from app.domain.prices import PriceBook
 from app.domain.turn import UNDECIDED, Hold, Status, Timing
 from app.services.asking import Asking
 from app.services.delivering import Delivering
@@ -33,6 +34,7 @@ class Answering:
     asking: Asking
     delivering: Delivering
     timing: Timing
+    prices: PriceBook
 
     def run(self, hold: Hold) -> Outcome | None:
         """Take the turn, bring it to its end and say how it ended; None when it was not ours to take.
@@ -43,7 +45,7 @@ class Answering:
         turn = self.turns.take(hold)
         if turn is None:
             return None
-        held = HeldTurn(self.turns, hold, turn)
+        held = HeldTurn(self.turns, hold, turn, self.prices)
         if turn.worn_out:
             self._abandon(held, "every_worker_was_lost")
         else:

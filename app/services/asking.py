@@ -128,7 +128,7 @@ class _Attempts:
                 return found
         if self._held.turn.attempts >= MOST_ATTEMPTS:
             raise AskError(Failure.OPENAI_UNEXPECTED, code="attempts_used_up")
-        self._held.asking(conversation)
+        self._held.asking(conversation, self._model)
         try:
             return engine.ask(
                 self._question(),
@@ -141,9 +141,15 @@ class _Attempts:
             self._maybe_there = self._maybe_there or error.maybe_processed
             raise
 
+    @property
+    def _model(self) -> str | None:
+        """The model that is asked, as far as we know: a sleeping profile is a copy of the assistant at OpenAI."""
+        profile = self._assistant.profile or self._account.profile
+        return profile.model if profile else None
+
     def _begun_anew(self, conversation: Conversation, answer_id: str) -> None:
         """The question stood in the conversation without an answer, and was asked again without being added again."""
-        self._held.asking(conversation)
+        self._held.asking(conversation, self._model)
         self._held.answer_begun(answer_id)
 
     def _pass_the_gate(self) -> None:

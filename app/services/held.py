@@ -1,29 +1,33 @@
 """A turn in the hands of one worker: every change of it, told in the words of the flow."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
+from app.domain import usage
 from app.domain.answers import Answer, Conversation
 from app.domain.delivery import CallOutcome, Verdict
 from app.domain.failures import OPENAI_FAILURES, AskError, Failure
+from app.domain.prices import PriceBook
 from app.domain.turn import DECIDED, UNDECIDED, Change, Hold, Status, Turn
 from app.services.ports import TurnStore
 
 
 class HeldTurn:
-    """The turn and the store behind it.
+    """The turn and the store behind it. prices: what its answer is counted with.
 
     Every method is one compare-and-set and raises TurnLost when another worker has taken the turn over, and
     StoreUnavailable when Redis is away. In both cases the caller stops: whoever holds the turn goes on.
     """
 
-    def __init__(self, store: TurnStore, hold: Hold, turn: Turn) -> None:
+    def __init__(self, store: TurnStore, hold: Hold, turn: Turn, prices: PriceBook) -> None:
         self._store = store
         self._hold = hold
+        self._prices = prices
         self.turn = turn
 
-    def asking(self, conversation: Conversation) -> None:
-        """An attempt is about to be sent in this conversation."""
+    def asking(self, conversation: Conversation, model: str | None) -> None:
+        """An attempt is about to be sent in this conversation. model: None where OpenAI alone knows which one."""
         attempts = self.turn.attempts + 1
         self._change(
             Change(
@@ -38,6 +42,7 @@ class HeldTurn:
                     "answer_id": "",
                 },
                 conversation=conversation,
+                usage=usage.attempted(self.turn.day, model),
             ),
             status=Status.ASKING,
             asked=True,
@@ -76,6 +81,7 @@ class HeldTurn:
             fields |= {
                 "tokens_input": used.input,
                 "tokens_cached": used.cached,
+                "tokens_written": used.written,
                 "tokens_output": used.output,
                 "tokens_reasoning": used.reasoning,
             }
@@ -89,6 +95,7 @@ class HeldTurn:
                 fields=fields,
                 sealed={"answer": answer.text},
                 conversation=self._conversation_with(answer),
+                usage=self._usage_of(answer),
             )
         )
         self.turn = replace(self.turn, status=Status.ANSWERED, answer=answer.text, remaining=left)
@@ -104,6 +111,7 @@ class HeldTurn:
                 reason=failure,
                 steps=(("failed", {**details, "error_code": failure}),),
                 fields={"error_code": failure},
+                usage=usage.ended(self.turn.day, failure),
             )
         )
         self.turn = replace(self.turn, status=Status.FAILED, error_code=failure, remaining=left)
@@ -141,6 +149,11 @@ class HeldTurn:
     def _conversation_with(self, answer: Answer) -> Conversation | None:
         api, conversation_id = self.turn.api, self.turn.conversation_id
         return Conversation(api, conversation_id, answer.item_id) if api and conversation_id else None
+
+    def _usage_of(self, answer: Answer) -> usage.Figures:
+        turn = self.turn
+        place = usage.Place(turn.day, turn.hour, turn.handler, turn.line, turn.weight)
+        return usage.answered(place, answer, self._prices, datetime.fromtimestamp(turn.accepted_at / 1000, UTC))
 
     def _note_is_due(self) -> bool:
         failure = self.turn.error_code

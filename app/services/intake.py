@@ -9,6 +9,7 @@ from app.domain.acceptance import Acceptance, AccountChanged
 from app.domain.accounts import Account, AccountUnknown
 from app.domain.failures import Failure
 from app.domain.quota import day_of, period_of
+from app.domain.spans import hour_of
 from app.domain.turn import AcceptStatus, NewTurn, Timing, new_request_id
 from app.domain.webhook import Webhook, conversation_key, has_message, note_lead_id
 from app.services.ports import TurnStore
@@ -52,6 +53,7 @@ class Intake:
             deadline_at=now_ms + int(self.timing.turn * 1000),
             period=period_of(moment, account.zone),
             day=day_of(moment, account.zone),
+            hour=hour_of(moment, account.zone),
             weight=account.weight_of(webhook.data.handler),
             return_url=str(webhook.return_url),
             refusal=refusal,

@@ -1,8 +1,9 @@
 """What the flows need from outside, named by use. Adapters in app/storage and app/clients fill them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
@@ -14,6 +15,7 @@ from app.domain.failures import Failure
 from app.domain.plans import Plan, When
 from app.domain.quota import Counters, Entry
 from app.domain.turn import AcceptResult, Change, Hold, NewTurn, Turn
+from app.domain.usage_figures import DayFigures, Minute
 
 
 class Engine(Protocol):
@@ -257,6 +259,16 @@ class Ledger(Protocol):
 
     def entries(self, account_id: int, period: str) -> Iterator[Entry]:
         """The entries of a month, oldest first."""
+
+
+class UsageFigures(Protocol):
+    """The figures of usage, to look at. Raises StoreUnavailable."""
+
+    def days(self, account_id: int, days: Iterable[str]) -> list[DayFigures]:
+        """The figures of those of these days, `YYYY-MM-DD`, on which anything happened, in the same order."""
+
+    def minutes(self, account_id: int, begin: datetime, end: datetime) -> Iterator[Minute]:
+        """The minutes from `begin` up to but not including `end` in which anything was sent, oldest first."""
 
 
 class Locks(Protocol):

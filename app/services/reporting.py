@@ -9,6 +9,7 @@ from app.domain.accounts import Account, AccountUnknown
 from app.domain.quota import remaining
 from app.domain.turn import Status, Turn
 from app.services.ports import Accounts, Ledger, TurnArchive
+from app.services.usage_reporting import UsageReporting
 
 
 class TurnUnknown(Exception):
@@ -25,6 +26,7 @@ class Reporting:
     accounts: Accounts
     ledger: Ledger
     turns: TurnArchive
+    figures: UsageReporting
 
     def usage(self, account_id: int, period: str | None) -> dict[str, Any]:
         """The figures of a month, `YYYY-MM`; None for the one it is where the account lives. Raises AccountUnknown."""
@@ -40,7 +42,13 @@ class Reporting:
             "used": counters.used,
             "reserved": counters.reserved,
             "remaining": remaining(counters.allowance, 0, counters.used, counters.reserved),
+            **self.figures.of(account, month),
         }
+
+    def minutes(self, account_id: int, period: str | None) -> Iterator[dict[str, Any]]:
+        """The minutes of a month in which OpenAI was asked, oldest first. Raises AccountUnknown."""
+        account = self._account(account_id)
+        yield from self.figures.minutes(account, period or self.ledger.period_now(account.zone))
 
     def entries(self, account_id: int, period: str | None) -> Iterator[dict[str, Any]]:
         """The ledger of a month, oldest first. Raises AccountUnknown."""

@@ -81,6 +81,16 @@ def ledger(account_id: int, period: str) -> str:
     return f"{PREFIX}ledger:{account_id}:{period}"
 
 
+def usage_day(account_id: int, day: str) -> str:
+    """Hash: figures of an account's day by field (app/domain/usage.py). 400 days from the last change."""
+    return f"{PREFIX}usage:{account_id}:{day}"
+
+
+def usage_minutes(account_id: int, day: str) -> str:
+    """Hash: requests and tokens by minute and model, on one day of UTC. 400 days from the last change."""
+    return f"{PREFIX}minutes:{account_id}:{day}"
+
+
 def contact_day(account_id: int, conversation_key: str, day: str) -> str:
     """String: requests of one contact on one day of the account's zone. 3 days."""
     return f"{PREFIX}contact_day:{account_id}:{conversation_key}:{day}"

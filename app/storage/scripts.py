@@ -6,9 +6,9 @@ from redis import Redis
 from redis.commands.core import Script
 
 _PARTS = {
-    "accept": ("queue", "ledger"),
+    "accept": ("queue", "ledger", "usage"),
     "claim": ("queue",),
-    "advance": ("queue", "ledger"),
+    "advance": ("queue", "ledger", "usage"),
     "sweep": ("queue",),
     "renew": ("queue",),
     "give_back": ("queue",),

@@ -29,6 +29,7 @@ from app.storage import keys
 from app.storage.availability import availability
 from app.storage.scripts import script
 from app.storage.sealing import Sealer
+from app.storage.usage import usage_arguments
 
 # A Kommo that sends the same webhook again is recognised for at least 48 hours (contract 4); a day more costs little.
 RETURN_URL_KEPT_MS = 72 * 3600 * 1000
@@ -95,6 +96,8 @@ class RedisTurns:
         fields = {
             "account_id": account,
             "return_url": new.return_url,
+            "day": new.day,
+            "hour": new.hour,
             "line": new.line,
             "handler": new.handler,
             "origin": new.origin,
@@ -112,6 +115,7 @@ class RedisTurns:
                     keys.line(account, new.line or ""),
                     keys.contact_day(account, new.contact or "", new.day),
                     keys.turns_of(account),
+                    keys.usage_day(account, new.day),
                 ],
                 args=[json.dumps(_present(parameters)), sealed, *_pairs(_present(fields))],
             )
@@ -156,6 +160,8 @@ class RedisTurns:
             "close_ttl": CLOSED_KEPT_MS if change.close else None,
             "note": change.note or None,
             "line": turn.line,
+            "usage": usage_arguments(turn.account_id, change.usage, now) if change.usage else None,
+            "attempt": change.fields.get("attempts"),
         }
         if change.conversation and turn.line:
             told = change.conversation
@@ -265,6 +271,8 @@ class RedisTurns:
             deadline_at=int(text["deadline_at"]),
             return_url=text["return_url"],
             period=text["period"],
+            day=text["day"],
+            hour=int(text["hour"]),
             weight=int(text["weight"]),
             claims=int(text["claims"]),
             line=text.get("line"),

@@ -8,8 +8,10 @@ from typing import Any
 from app.domain.accounts import Account, Secrets
 from app.domain.turn import CLOSED
 from app.services.reporting import Reporting
+from app.services.usage_reporting import UsageReporting
 from app.storage.ledger import RedisLedger
 from app.storage.turns import RedisTurns
+from app.storage.usage import RedisUsage
 from sandbox.flows import recommended_flow
 from sandbox.kommo_chat import Client, WhilePaused
 from sandbox.kommo_design import Design
@@ -61,7 +63,8 @@ class Shop:
         self.kommo = self.company.kommo
         self.bot = self.kommo.add_bot(design or recommended_flow(stack.door), while_paused=while_paused)
         turns = RedisTurns(stack.redis, stack.sealer, TIMING)
-        self.reporting = Reporting(stack.accounts, RedisLedger(stack.redis), turns)
+        figures = UsageReporting(RedisUsage(stack.redis), b"key of the tests")
+        self.reporting = Reporting(stack.accounts, RedisLedger(stack.redis), turns, figures)
 
     # --- its account --------------------------------------------------------------------------------------------
 

@@ -130,6 +130,33 @@ def test_csv_holds_the_same_figures(day: Day) -> None:
     assert sum(int(row["requests"]) for row in rows) == 94
 
 
+def test_usage_tells_where_the_requests_and_the_money_went(day: Day) -> None:
+    figures = printed(day.stack, "usage", day.account_id)
+    (handler,) = figures["by_handler"]
+    assert handler == {"handler": "ai_reply", "requests": figures["used"]}
+    assert sum(row["requests"] for row in figures["by_contact"]) == figures["used"]
+    assert {row["outcome"]: row["turns"] for row in figures["by_outcome"]} == {
+        "answered": 3,
+        "openai_quota": 1,
+        "no_message": 1,
+    }
+    (model,) = figures["by_model"]
+    assert model["answers"] == 3
+    assert model["tokens_input"] > 0
+    (rate,) = figures["rate"]
+    # One question each, and one more: the attempt that was repeated. The failed ones count too.
+    assert rate["requests"] == 5
+    assert rate["tokens"] == model["tokens_input"] + model["tokens_output"]
+
+
+def test_every_table_of_usage_is_printed_in_every_way(day: Day) -> None:
+    for table in ("day", "hour", "handler", "contact", "outcome", "model", "rate", "minute"):
+        rows = printed(day.stack, "usage", day.account_id, "--by", table)
+        _, output, _ = bytegpt(day.stack, "usage", day.account_id, "--by", table, "--csv")
+        assert len(list(csv.DictReader(io.StringIO(output)))) == len(rows) > 0
+        bytegpt(day.stack, "usage", day.account_id, "--by", table)
+
+
 def test_a_turn_is_told_step_by_step(day: Day) -> None:
     told = printed(day.stack, "turn", "show", request_id(day.retried))
     assert (told["request_id"], told["account_id"]) == (request_id(day.retried), day.shop.kommo.account_id)

@@ -6,11 +6,12 @@
 -- A refused turn is recorded and queued too: the bot waits for its continue call. It is charged nothing, holds no
 -- conversation, and keeps no text.
 --
--- KEYS: return_url, account, plans, quota, ledger, turn, line, contact day counter, the account's turns
+-- KEYS: return_url, account, plans, quota, ledger, turn, line, contact day counter, the account's turns,
+--   the account's figures of the day
 -- ARGV: 1 parameters (JSON)  2 sealed texts  3... the turn's fields, name and value in turn
 
 local url_key, account_key, plans_key, quota_key, ledger_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local turn_key, line_key, contact_key, turns_key = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local turn_key, line_key, contact_key, turns_key, usage_key = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local p = cjson.decode(ARGV[1])
 
 -- A Redis that hung may run this long after the door has answered 503: then nothing may happen any more.
@@ -60,6 +61,7 @@ if refusal then
   redis.call('HSET', turn_key, 'status', 'refused', 'error_code', refusal, 'charge', 'none', 'weight', 0,
     'remaining', remaining(quota_key))
   write_entry(ledger_key, p.now, 'refuse', p.turn_id, 0, refusal)
+  count_usage(usage_key, {{'o', refusal, 1}})
   if refusal == 'plan_quota' and redis.call('HSETNX', quota_key, 'plan_quota_noted', p.turn_id) == 1 then
     redis.call('HSET', turn_key, 'first_refusal', 1)
   end

@@ -7,11 +7,12 @@
 -- p.expect: allowed present states. p.status: the new one, nil to stay. p.charge: 'settle', 'release' or nil.
 -- p.steps: list of {step, details}. p.close_ttl: milliseconds to keep a turn that this closes, nil while it is open.
 -- p.note: a note on the lead becomes due with the closing.
+-- p.usage: what this adds to the account's figures (usage.lua). p.attempt: the number of the attempt that begins.
 -- p.conversation: what is known of the client's conversation from now on; of the same one, what is not named stays.
 
 local turn_key, quota_key, ledger_key, line_key, conversation_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local p = cjson.decode(ARGV[1])
-local found = redis.call('HMGET', turn_key, 'status', 'owner', 'charge', 'weight', 'contact_key')
+local found = redis.call('HMGET', turn_key, 'status', 'owner', 'charge', 'weight', 'contact_key', 'attempts')
 local status, owner, charge, weight, contact_key = found[1], found[2], found[3], tonumber(found[4] or 0), found[5]
 
 local expected = false
@@ -56,6 +57,14 @@ if p.charge and charge == 'reserved' then
     end
   end
 end
+
+-- A charge that was moved before has been counted before. So has an attempt whose command is sent again by the client,
+-- because its answer was lost.
+local counted = (p.charge and charge ~= 'reserved') or (p.attempt and p.attempt <= tonumber(found[6] or 0))
+if p.usage and not counted then
+  add_usage(p.usage)
+end
+
 local left = remaining(quota_key)
 if p.charge then
   redis.call('HSET', turn_key, 'remaining', left)

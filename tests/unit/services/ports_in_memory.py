@@ -3,9 +3,10 @@
 Scripts say what a partner does, one entry a call; a script that has run out fails the test.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 
 from app.domain.accounts import Account, AccountUnknown, ChangedMeanwhile
@@ -14,6 +15,7 @@ from app.domain.assistants import Api, Profile
 from app.domain.delivery import CallOutcome, Verdict
 from app.domain.failures import AskError, Failure
 from app.domain.turn import AcceptResult, AcceptStatus, Change, Charge, Hold, NewTurn, Status, Turn, TurnLost
+from app.domain.usage_figures import DayFigures, Minute
 from tests.builders import NOW_MS
 
 NOW = NOW_MS / 1000
@@ -45,6 +47,8 @@ def a_turn(**overrides: Any) -> Turn:
         deadline_at=NOW_MS + 50_000,
         return_url="https://acme.kommo.com/api/v4/salesbot/1/continue/1",
         period="2025-11",
+        day="2025-11-21",
+        hour=22,
         weight=1,
         claims=1,
         line="contact-1",
@@ -325,6 +329,18 @@ class FakeNotes:
     def end(self, request_id: str, step: str, **details: Any) -> None:
         self.due.remove(request_id)
         self.ended.append((request_id, step, details))
+
+
+@dataclass
+class FakeUsageFigures:
+    days_known: dict[str, DayFigures] = field(default_factory=dict)
+    minutes_known: list[Minute] = field(default_factory=list)
+
+    def days(self, account_id: int, days: Iterable[str]) -> list[DayFigures]:
+        return [self.days_known[day] for day in days if day in self.days_known]
+
+    def minutes(self, account_id: int, begin: datetime, end: datetime) -> Iterator[Minute]:
+        return (minute for minute in self.minutes_known if begin <= minute.at < end)
 
 
 @dataclass

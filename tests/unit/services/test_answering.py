@@ -9,6 +9,7 @@ from app.domain.accounts import Account
 from app.domain.answers import Answer, Deadline
 from app.domain.assistants import Api, Profile
 from app.domain.failures import OPENAI_FAILURES, TEXTS, AskError, Failure
+from app.domain.prices import PriceBook
 from app.domain.turn import MOST_CLAIMS, Charge, Status, Timing, Turn, TurnLost
 from app.services.answering import Answering, Outcome
 from app.services.asking import Asking
@@ -60,7 +61,7 @@ class Worker:
             sleep=self.clock.sleep,
         )
         delivering = Delivering(self.crm, FakeTokens(), FakePace(), TIMING, self.clock, self.clock.sleep)
-        return Answering(self.turns, accounts, asking, delivering, TIMING).run(HOLD)
+        return Answering(self.turns, accounts, asking, delivering, TIMING, PriceBook({})).run(HOLD)
 
     @property
     def told(self) -> dict[str, Any]:

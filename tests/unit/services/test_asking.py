@@ -10,6 +10,7 @@ from app.domain.accounts import Account, Secrets
 from app.domain.answers import Answer, Conversation, Deadline
 from app.domain.assistants import Api, ApiChoice, Assistant, Profile
 from app.domain.failures import AskError, ConversationTrouble, Failure
+from app.domain.prices import PriceBook
 from app.domain.turn import Status, Turn, TurnLost
 from app.services.asking import Asking
 from app.services.held import HeldTurn
@@ -67,7 +68,7 @@ class Desk:
     def __post_init__(self) -> None:
         self.gates = FakeGates(self.clock)
         self.turns = FakeTurns(self.turn, conversations=self.conversations)
-        self.held = HeldTurn(self.turns, HOLD, self.turn)
+        self.held = HeldTurn(self.turns, HOLD, self.turn, PriceBook({}))
 
     def ask(self) -> Answer:
         asking = Asking(

@@ -11,6 +11,7 @@ from app.domain.accounts import Account
 from app.domain.delivery import CallOutcome, Verdict
 from app.domain.failures import Failure
 from app.domain.oauth_tokens import TokensUnavailable
+from app.domain.prices import PriceBook
 from app.domain.turn import Status, Timing, Turn, TurnLost
 from app.services.delivering import Delivering
 from app.services.held import HeldTurn
@@ -52,7 +53,7 @@ class Desk:
     def deliver(self) -> Status:
         timing = Timing(turn=50.0, patience=PATIENCE)
         delivering = Delivering(self.crm, self.tokens, self.pace, timing, self.clock, self.clock.sleep)
-        delivering.deliver(HeldTurn(self.turns, HOLD, self.turn), self.account)
+        delivering.deliver(HeldTurn(self.turns, HOLD, self.turn, PriceBook({})), self.account)
         (closing,) = self.turns.closings
         assert closing is self.turns.changes[-1]
         assert closing.status is not None

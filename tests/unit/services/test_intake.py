@@ -61,6 +61,7 @@ def test_a_webhook_becomes_a_turn_with_all_that_it_needs() -> None:
         deadline_at=NOW_MS + 50_000,
         period="2025-11",
         day="2025-11-21",
+        hour=22,
         weight=2,
         return_url="https://acme.kommo.com/api/v4/salesbot/321/continue/123",
         line="contact-5551",

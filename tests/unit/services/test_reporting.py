@@ -12,8 +12,9 @@ from app.domain.failures import Failure
 from app.domain.quota import Counters, Entry
 from app.domain.turn import Charge, Status, Turn
 from app.services.reporting import Reporting, TurnUnknown, iso
+from app.services.usage_reporting import UsageReporting
 from tests.builders import NOW_MS, an_account
-from tests.unit.services.ports_in_memory import FakeAccounts, a_turn
+from tests.unit.services.ports_in_memory import FakeAccounts, FakeUsageFigures, a_turn
 
 ACCOUNT = an_account(timezone="UTC")
 DELIVERED = a_turn(request_id="r3", status=Status.DELIVERED, charge=Charge.SETTLED, attempts=2, answer="Custa 5.")
@@ -52,7 +53,8 @@ class FakeArchive:
 
 
 def reporting(ledger: FakeLedger | None = None) -> Reporting:
-    return Reporting(FakeAccounts({ACCOUNT.account_id: ACCOUNT}), ledger or FakeLedger(), FakeArchive())
+    figures = UsageReporting(FakeUsageFigures(), b"key")
+    return Reporting(FakeAccounts({ACCOUNT.account_id: ACCOUNT}), ledger or FakeLedger(), FakeArchive(), figures)
 
 
 @pytest.mark.parametrize(
@@ -66,7 +68,7 @@ def reporting(ledger: FakeLedger | None = None) -> Reporting:
 )
 def test_usage_adds_up_and_never_goes_below_nothing(counters: Counters, remaining: int) -> None:
     figures = reporting(FakeLedger({"2025-11": counters})).usage(ACCOUNT.account_id, None)
-    assert figures == {
+    expected = {
         "account_id": ACCOUNT.account_id,
         "period": "2025-11",
         "plan": counters.plan,
@@ -76,6 +78,8 @@ def test_usage_adds_up_and_never_goes_below_nothing(counters: Counters, remainin
         "reserved": counters.reserved,
         "remaining": remaining,
     }
+    assert {name: figures[name] for name in expected} == expected
+    assert figures["by_day"] == []
 
 
 def test_another_month_can_be_asked_for() -> None:
