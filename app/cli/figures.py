@@ -63,11 +63,29 @@ def usage(account_id: int, period: str | None, table: str | None, as_json: bool,
 @_period
 @_as_json
 @_as_csv
-def ledger(account_id: int, period: str | None, as_json: bool, as_csv: bool) -> None:
+@click.option("--verify", is_flag=True, help="Compare the counters with the ledger; exit code 1 if they differ.")
+@click.option("--rebuild", is_flag=True, help="Put the counters to what the ledger says.")
+def ledger(account_id: int, period: str | None, as_json: bool, as_csv: bool, verify: bool, rebuild: bool) -> int | None:
     """Print the ledger of an account's month, oldest entry first."""
     with told(), open_reporting() as reporting:
+        if verify or rebuild:
+            return _audited(reporting.audit(account_id, period, rebuild=rebuild), as_json)
         entries = list(reporting.entries(account_id, period))
     _print_rows(entries, ("at", "request_id", "kind", "requests", "reason"), as_json, as_csv)
+    return None
+
+
+def _audited(found: Mapping[str, Any], as_json: bool) -> int:
+    differences = found["differences"]
+    if as_json:
+        print_json(found)
+    elif not differences:
+        click.echo(f"The counters of {found['period']} are what the ledger says.")
+    else:
+        rows = ((name, values["stored"], values["ledger"]) for name, values in differences.items())
+        print_table(("COUNTER", "STORED", "LEDGER"), rows)
+        click.echo("The counters were put right." if found["rebuilt"] else "`--rebuild` puts the counters right.")
+    return 1 if differences and not found["rebuilt"] else 0
 
 
 def _bar(figures: Mapping[str, Any]) -> str:

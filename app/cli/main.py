@@ -11,6 +11,7 @@ import click
 _COMMANDS = {
     "account": ("app.cli.accounts:account", "Add, show, change, pause and remove accounts."),
     "admin": ("app.cli.admin:admin", "Prepare the console's login."),
+    "boost": ("app.cli.boosts:boost", "Extra requests beside the plan."),
     "demo": ("app.cli.demo:demo", "Show the main job, end to end, between simulated partners."),
     "ledger": ("app.cli.figures:ledger", "The entries behind an account's figures."),
     "plan": ("app.cli.plans:plan", "Plans: how many requests a month they hold."),

@@ -8,6 +8,7 @@ import click
 from app.domain.acceptance import StoreUnavailable
 from app.domain.account_changes import InvalidFields
 from app.domain.accounts import AccountExists, AccountUnknown, ChangedMeanwhile
+from app.domain.boosts import BoostUnknown
 from app.domain.plans import PlanUnknown
 from app.services.reporting import TurnUnknown
 from app.storage.account_record import RecordDamaged
@@ -17,6 +18,7 @@ from app.storage.sealing import NoKeyFits
 _TOLD_AS_THEY_ARE = (
     AccountExists,
     AccountUnknown,
+    BoostUnknown,
     ChangedMeanwhile,
     EmbeddedRedisError,
     NoKeyFits,

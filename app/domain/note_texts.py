@@ -5,12 +5,9 @@ are in the language of the account; the Portuguese ones follow mission, document
 """
 
 from dataclasses import dataclass
-from typing import Literal
 
 from app.domain.accounts import Locale
 from app.domain.failures import TEXTS, Failure
-
-AlertMark = Literal[80, 100]
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,8 +226,8 @@ def failure_note(failure: Failure, locale: Locale, request_id: str) -> str:
     )
 
 
-def alert_text(mark: AlertMark, used: int, limit: int, locale: Locale) -> str:
-    """What is said when usage crosses 80 % or 100 % of the month's limit: the allowance and the boosts together."""
+def alert_text(mark: int, used: int, limit: int, locale: Locale) -> str:
+    """What is said when usage crosses so many per cent of the month's limit, allowance and boosts."""
     words = _WORDS[locale]
     text = words.used.format(mark=mark, used=used, limit=limit)
     return f"{text} {words.used_up}" if mark == 100 else text

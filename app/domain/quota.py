@@ -5,6 +5,8 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 PERIOD_FORMAT = "%Y-%m"
+# Per cent of the month's limit at which everybody is told (contract 7).
+MARKS = (80, 100)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +22,17 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Counters:
-    """The counters of one month. plan: the one the allowance comes from."""
+    """The counters of one month.
+
+    plan: the one the allowance comes from. boosts: what boosts gave to the month, and in the present one also what is
+    left of them.
+    """
 
     plan: str
     allowance: int
     used: int = 0
     reserved: int = 0
+    boosts: int = 0
 
 
 def period_of(moment: datetime, zone: ZoneInfo) -> str:

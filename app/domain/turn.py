@@ -181,6 +181,7 @@ class Change:
     fields: what to remember; sealed: texts to remember, which rest encrypted.
     conversation: the one of this client from now on. It is written in the same step, because a worker that lost the
     turn would otherwise put its own in the place of the one that was really used.
+    marks: per cent of the month's limit that somebody wants to be told of when this settlement crosses them.
     close: this ends the turn and wakes the next one of its conversation.
     note: a note on the lead is due.
     usage: what this adds to the account's figures.
@@ -194,6 +195,7 @@ class Change:
     fields: dict[str, str | int] = field(default_factory=dict)
     sealed: dict[str, str] = field(default_factory=dict, repr=False)
     conversation: Conversation | None = None
+    marks: tuple[int, ...] = ()
     close: bool = False
     note: bool = False
     usage: Figures | None = None

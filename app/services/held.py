@@ -9,6 +9,7 @@ from app.domain.answers import Answer, Conversation
 from app.domain.delivery import CallOutcome, Verdict
 from app.domain.failures import OPENAI_FAILURES, AskError, Failure
 from app.domain.prices import PriceBook
+from app.domain.quota import MARKS
 from app.domain.turn import DECIDED, UNDECIDED, Change, Hold, Status, Turn
 from app.services.ports import TurnStore
 
@@ -90,6 +91,7 @@ class HeldTurn:
                 expect=UNDECIDED,
                 status=Status.ANSWERED,
                 charge="settle",
+                marks=MARKS,
                 reason="answered",
                 steps=(("answered", {"characters": len(answer.text), **fields}),),
                 fields=fields,

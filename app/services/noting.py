@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from app.domain.accounts import Account
 from app.domain.answers import Deadline
-from app.domain.delivery import Verdict
+from app.domain.delivery import CallOutcome, Verdict
 from app.domain.failures import Failure
-from app.domain.note_texts import failure_note
+from app.domain.note_texts import alert_text, failure_note
+from app.domain.notes import DueNote
 from app.domain.turn import Turn
 from app.services.leaving import may_leave
 from app.services.ports import Accounts, Crm, Notes, Pace, Tokens, TurnReader
@@ -37,38 +38,43 @@ class Noting:
 
     def write_one(self) -> bool:
         """Write one note that is due; False when there is none. Raises StoreUnavailable."""
-        request_id = self.notes.take()
-        if request_id is None:
+        note = self.notes.take()
+        if note is None:
             return False
-        turn = self.turns.read(request_id)
+        turn = self.turns.read(note.request_id)
         account = self.accounts.get(turn.account_id) if turn else None
         token = self.tokens.current(account) if account else None
-        if turn is None or account is None or token is None:
-            self.notes.end(request_id, "note_dropped", detail="nobody_to_write_to")
+        if turn is None or account is None or token is None or turn.note_lead_id is None:
+            self.notes.end(note, "note_dropped", detail="nobody_to_write_to")
         elif self.clock() - turn.accepted_at / 1000 > KEPT_SECONDS:
-            self.notes.end(request_id, "note_dropped", detail="no_room_in_the_rate")
+            self.notes.end(note, "note_dropped", detail="no_room_in_the_rate")
+        elif not may_leave(self.pace, account.account_id, lambda: LONGEST_WAIT, self.sleep):
+            self.notes.postpone(note, POSTPONED_SECONDS)
         else:
-            self._write(turn, account, token)
+            self._ended(note, self._written(note, turn, account, token))
         return True
 
-    def _write(self, turn: Turn, account: Account, token: str) -> None:
-        if not may_leave(self.pace, account.account_id, lambda: LONGEST_WAIT, self.sleep):
-            self.notes.postpone(turn.request_id, POSTPONED_SECONDS)
-            return
-        outcome = self.crm.add_note(
+    def _written(self, note: DueNote, turn: Turn, account: Account, token: str) -> CallOutcome:
+        if note.alert:
+            text = alert_text(note.alert.mark, note.alert.used, note.alert.limit, account.locale)
+        else:
+            text = failure_note(turn.error_code or Failure.OPENAI_UNEXPECTED, account.locale, turn.request_id)
+        return self.crm.add_note(
             self.address_of(account),
             turn.note_lead_id or 0,
-            failure_note(turn.error_code or Failure.OPENAI_UNEXPECTED, account.locale, turn.request_id),
-            turn.request_id,
+            text,
+            note.name,
             token,
             Deadline(self.clock() + CALL_SECONDS, self.clock),
         )
+
+    def _ended(self, note: DueNote, outcome: CallOutcome) -> None:
         if outcome.verdict is Verdict.TRY_LATER and outcome.maybe_arrived and outcome.status is None:
             # Better no note than two.
-            self.notes.end(turn.request_id, "note_unknown", detail=outcome.detail)
+            self.notes.end(note, "note_unknown", detail=outcome.detail)
         elif outcome.verdict is Verdict.TRY_LATER:
-            self.notes.postpone(turn.request_id, outcome.retry_after or POSTPONED_SECONDS)
+            self.notes.postpone(note, outcome.retry_after or POSTPONED_SECONDS)
         elif outcome.verdict is Verdict.ACCEPTED:
-            self.notes.end(turn.request_id, "note_written")
+            self.notes.end(note, "note_written")
         else:
-            self.notes.end(turn.request_id, "note_dropped", verdict=outcome.verdict, http_status=outcome.status)
+            self.notes.end(note, "note_dropped", verdict=outcome.verdict, http_status=outcome.status)

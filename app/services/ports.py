@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo
 from app.domain.accounts import Account
 from app.domain.answers import Answer, Conversation, Deadline, Question
 from app.domain.assistants import Profile
+from app.domain.audit import Recomputed
 from app.domain.delivery import CallOutcome
 from app.domain.failures import Failure
+from app.domain.notes import DueNote
 from app.domain.plans import Plan, When
 from app.domain.quota import Counters, Entry
 from app.domain.turn import AcceptResult, Change, Hold, NewTurn, Turn
@@ -228,13 +230,13 @@ class TurnReader(Protocol):
 class Notes(Protocol):
     """The outbox of notes. Raises StoreUnavailable."""
 
-    def take(self) -> str | None:
-        """The id of a turn whose lead is due a note, None when there is none."""
+    def take(self) -> DueNote | None:
+        """A note that is due, None when there is none."""
 
-    def postpone(self, request_id: str, seconds: float) -> None:
+    def postpone(self, note: DueNote, seconds: float) -> None:
         """Try this note again in so many seconds."""
 
-    def end(self, request_id: str, step: str, **details: Any) -> None:
+    def end(self, note: DueNote, step: str, **details: Any) -> None:
         """Forget the note and tell in the turn's steps what became of it."""
 
 
@@ -259,6 +261,12 @@ class Ledger(Protocol):
 
     def entries(self, account_id: int, period: str) -> Iterator[Entry]:
         """The entries of a month, oldest first."""
+
+    def stored(self, account_id: int, period: str) -> Recomputed:
+        """The counters of a month as they are stored."""
+
+    def rebuild(self, account_id: int, period: str, right: Recomputed) -> None:
+        """Put the counters of a month to what its ledger says."""
 
 
 class UsageFigures(Protocol):

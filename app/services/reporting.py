@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from app.domain.accounts import Account, AccountUnknown
+from app.domain.audit import recomputed
 from app.domain.quota import remaining
 from app.domain.turn import Status, Turn
 from app.services.ports import Accounts, Ledger, TurnArchive
@@ -38,10 +39,10 @@ class Reporting:
             "period": month,
             "plan": counters.plan,
             "allowance": counters.allowance,
-            "boosts": 0,
+            "boosts": counters.boosts,
             "used": counters.used,
             "reserved": counters.reserved,
-            "remaining": remaining(counters.allowance, 0, counters.used, counters.reserved),
+            "remaining": remaining(counters.allowance, counters.boosts, counters.used, counters.reserved),
             **self.figures.of(account, month),
         }
 
@@ -61,6 +62,25 @@ class Reporting:
                 "requests": entry.requests,
                 "reason": entry.reason,
             }
+
+    def audit(self, account_id: int, period: str | None, *, rebuild: bool) -> dict[str, Any]:
+        """Compare a month's counters with its ledger; with rebuild, mend them. Raises AccountUnknown.
+
+        A turn that is charged between the two looks shows as a difference that is gone at the next one.
+        """
+        account = self._account(account_id)
+        month = period or self.ledger.period_now(account.zone)
+        stored = self.ledger.stored(account_id, month)
+        right = recomputed(self.ledger.entries(account_id, month))
+        differences = {
+            name: {"stored": getattr(stored, name), "ledger": getattr(right, name)}
+            for name in ("allowance", "used", "reserved", "boosts")
+            if getattr(stored, name) != getattr(right, name)
+        }
+        if rebuild and differences:
+            self.ledger.rebuild(account_id, month, right)
+        mended = bool(rebuild and differences)
+        return {"account_id": account_id, "period": month, "differences": differences, "rebuilt": mended}
 
     def turn(self, request_id: str) -> dict[str, Any]:
         """What happened to one turn, with its steps; no text of the client or the assistant. Raises TurnUnknown."""

@@ -72,7 +72,7 @@ def conversation(account_id: int, conversation_key: str) -> str:
 
 
 def quota(account_id: int, period: str) -> str:
-    """Hash: the counters of an account's month: `allowance`, `plan`, `used`, `reserved`. 400 days."""
+    """Hash: an account's month: `allowance plan used reserved boosted boost:<boost> alert:<mark>`. 400 days."""
     return f"{PREFIX}quota:{account_id}:{period}"
 
 
@@ -89,6 +89,36 @@ def usage_day(account_id: int, day: str) -> str:
 def usage_minutes(account_id: int, day: str) -> str:
     """Hash: requests and tokens by minute and model, on one day of UTC. 400 days from the last change."""
     return f"{PREFIX}minutes:{account_id}:{day}"
+
+
+def boosts(account_id: int) -> str:
+    """Sorted set: boosts that may have something left, `<added>:<key>`, by expiry. Until the account is removed."""
+    return f"{PREFIX}boosts:{account_id}"
+
+
+def boost_left(account_id: int) -> str:
+    """Hash: what is left of each boost, by the same name, and of all (`*`). Until the account is removed."""
+    return f"{PREFIX}boost_left:{account_id}"
+
+
+def boost_records(account_id: int) -> str:
+    """Hash: every boost ever added, by its key (JSON). Until the account is removed."""
+    return f"{PREFIX}boost:{account_id}"
+
+
+def open_month(account_id: int) -> str:
+    """String: the month in whose ledger the balance of the boosts stands. Until the account is removed."""
+    return f"{PREFIX}open_month:{account_id}"
+
+
+def account_minute(account_id: int, minute: int) -> str:
+    """String: webhooks of one account in one minute. 2 minutes."""
+    return f"{PREFIX}minute:{account_id}:{minute}"
+
+
+def text_minute(account_id: int, minute: int, text: str) -> str:
+    """String: webhooks with one text for one lead in one minute; the text is hashed. 2 minutes."""
+    return f"{PREFIX}minute:{account_id}:{minute}:{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
 def contact_day(account_id: int, conversation_key: str, day: str) -> str:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from redis import Redis
 
 from app.domain.accounts import Account, AccountUnknown
+from app.domain.audit import Recomputed
 from app.domain.plans import When
 from app.domain.quota import Counters, Entry, next_period, period_of
 from app.storage import keys
@@ -33,16 +34,37 @@ class RedisLedger:
         """The counters of a month. The present one, and one in which nothing happened, show the plan as it is now."""
         with availability():
             pipeline = self._redis.pipeline(transaction=True)
-            pipeline.hmget(keys.quota(account.account_id, period), "plan", "allowance", "used", "reserved")
+            pipeline.hmget(keys.quota(account.account_id, period), "plan", "allowance", "used", "reserved", "boosted")
             pipeline.hmget(keys.account(account.account_id), "plan", "next_plan", "next_plan_period")
             pipeline.hgetall(keys.plans())
-            month, changes, plans = pipeline.execute()
-        used, reserved = int(month[2] or 0), int(month[3] or 0)
+            pipeline.zrangebyscore(keys.boosts(account.account_id), f"({self._clock() * 1000}", "+inf")
+            pipeline.hgetall(keys.boost_left(account.account_id))
+            month, changes, plans, live, left = pipeline.execute()
+        used, reserved, boosted = int(month[2] or 0), int(month[3] or 0), int(month[4] or 0)
         if month[1] is not None and period != self.period_now(account.zone):
-            return Counters(month[0].decode(), int(month[1]), used, reserved)
+            return Counters(month[0].decode(), int(month[1]), used, reserved, boosted)
+        boosts = boosted + sum(int(left.get(boost, 0)) for boost in live)
         coming = changes[1] is not None and period >= changes[2].decode()
         plan = (changes[1] if coming else changes[0]) or account.plan.encode()
-        return Counters(plan.decode(), int(plans.get(plan, 0)), used, reserved)
+        return Counters(plan.decode(), int(plans.get(plan, 0)), used, reserved, boosts)
+
+    def stored(self, account_id: int, period: str) -> Recomputed:
+        """The counters of a month as they are stored, beside what the boosts have left if this is the open month."""
+        with availability():
+            pipeline = self._redis.pipeline(transaction=True)
+            pipeline.hmget(keys.quota(account_id, period), "allowance", "used", "reserved", "boosted")
+            pipeline.get(keys.open_month(account_id))
+            pipeline.hget(keys.boost_left(account_id), "*")
+            month, open_month, left = pipeline.execute()
+        allowance, used, reserved, boosted = (int(value or 0) for value in month)
+        open_left = int(left or 0) if open_month is not None and open_month.decode() == period else 0
+        return Recomputed(allowance, used, reserved, boosted + open_left)
+
+    def rebuild(self, account_id: int, period: str, right: Recomputed) -> None:
+        """Put the counters of a month to what its ledger says; what boosts gave follows with the next charge."""
+        counters: list[str | int] = ["allowance", right.allowance, "used", right.used, "reserved", right.reserved]
+        with availability():
+            self._redis.hset(keys.quota(account_id, period), items=counters)
 
     def entries(self, account_id: int, period: str) -> Iterator[Entry]:
         """The entries of a month, oldest first."""
@@ -84,13 +106,8 @@ class RedisPlanChange:
         period = period_of(datetime.fromtimestamp(now, UTC), zone)
         with availability():
             done = self._recount(
-                keys=[
-                    keys.account(account_id),
-                    keys.plans(),
-                    keys.quota(account_id, period),
-                    keys.ledger(account_id, period),
-                ],
-                args=[int(now * 1000), period, next_period(period), plan, when],
+                keys=[keys.account(account_id), keys.plans()],
+                args=[account_id, int(now * 1000), period, next_period(period), plan, when],
             )
         if not done:
             raise AccountUnknown(account_id)

@@ -1,4 +1,4 @@
-"""Notes that leads are due: an outbox of turn ids, written in the step that closes the turn."""
+"""Notes that leads are due: an outbox, written in the step that makes them due."""
 
 import json
 import time
@@ -7,6 +7,7 @@ from typing import Any
 
 from redis import Redis
 
+from app.domain.notes import DueNote
 from app.storage import keys
 from app.storage.availability import availability
 from app.storage.scripts import script
@@ -23,23 +24,23 @@ class RedisNotes:
         self._take = script(redis, "take_note")
         self._clock = clock
 
-    def take(self) -> str | None:
-        """The id of a turn whose lead is due a note, None when there is none."""
+    def take(self) -> DueNote | None:
+        """A note that is due, None when there is none."""
         now = int(self._clock() * 1000)
         with availability():
             found = self._take(keys=[keys.notes()], args=[now, now + TAKEN_MS])
-        return found.decode() if found else None
+        return DueNote.read(found.decode()) if found else None
 
-    def postpone(self, request_id: str, seconds: float) -> None:
+    def postpone(self, note: DueNote, seconds: float) -> None:
         """Try this note again in so many seconds."""
         with availability():
-            self._redis.zadd(keys.notes(), {request_id: int((self._clock() + seconds) * 1000)}, xx=True)
+            self._redis.zadd(keys.notes(), {note.name: int((self._clock() + seconds) * 1000)}, xx=True)
 
-    def end(self, request_id: str, step: str, **details: Any) -> None:
+    def end(self, note: DueNote, step: str, **details: Any) -> None:
         """Forget the note and tell in the turn's steps what became of it."""
         told = json.dumps({"at": int(self._clock() * 1000), "step": step, **details})
         with availability():
             pipeline = self._redis.pipeline(transaction=True)
-            pipeline.zrem(keys.notes(), request_id)
-            pipeline.rpushx(keys.turn_steps(request_id), told)
+            pipeline.zrem(keys.notes(), note.name)
+            pipeline.rpushx(keys.turn_steps(note.request_id), told)
             pipeline.execute()

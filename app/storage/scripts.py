@@ -5,14 +5,17 @@ from importlib.resources import files
 from redis import Redis
 from redis.commands.core import Script
 
+_MONEY = ("ledger", "boosts", "month")
 _PARTS = {
-    "accept": ("queue", "ledger", "usage"),
+    "accept": ("queue", *_MONEY, "usage"),
     "claim": ("queue",),
-    "advance": ("queue", "ledger", "usage"),
+    "advance": ("queue", *_MONEY, "usage"),
     "sweep": ("queue",),
     "renew": ("queue",),
     "give_back": ("queue",),
-    "recount": ("ledger",),
+    "recount": _MONEY,
+    "boost_add": _MONEY,
+    "boost_void": _MONEY,
     "pace": (),
     "take_note": (),
 }

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import structlog
 from redis import Redis
 
 from app.domain.acceptance import StoreUnavailable
@@ -31,12 +32,18 @@ from app.storage.scripts import script
 from app.storage.sealing import Sealer
 from app.storage.usage import usage_arguments
 
+log = structlog.get_logger(__name__)
+
 # A Kommo that sends the same webhook again is recognised for at least 48 hours (contract 4); a day more costs little.
 RETURN_URL_KEPT_MS = 72 * 3600 * 1000
 # A closed turn, with its sealed texts, is kept for as long as an operator may be asked about it.
 CLOSED_KEPT_MS = 30 * 24 * 3600 * 1000
 CONTACT_DAY_KEPT_MS = 3 * 24 * 3600 * 1000
 SWEPT_AT_ONCE = 100
+# Guards against bots gone wild (kommo.md 1.9), far above what people do: webhooks a minute of one account, and of one
+# text for one lead.
+MOST_A_MINUTE = 12_000
+MOST_OF_A_TEXT_A_MINUTE = 60
 # Fields that hold sealed texts.
 _SEALED = (b"sealed", b"answer")
 # How long an acceptance may be on its way to a Redis that hangs: a little more than the door waits (connection.py).
@@ -71,7 +78,7 @@ class RedisTurns:
         A Redis that hung and wakes up after the door has given up does nothing either: the acceptance says until when
         it counts, by the clock of Redis.
         """
-        account = new.account_id
+        account, minute = new.account_id, new.accepted_at // 60_000
         parameters = {
             "turn_id": new.request_id,
             "now": new.accepted_at,
@@ -84,9 +91,10 @@ class RedisTurns:
             "refusal": new.refusal,
             "handler": new.handler or "",
             "line": new.line,
-            "contact": new.contact,
-            "contact_limit": new.contact_limit,
-            "contact_ttl": CONTACT_DAY_KEPT_MS,
+            "account": str(account),
+            "contact_spans": self._contact_spans(new),
+            "most_a_minute": MOST_A_MINUTE,
+            "most_of_a_text": MOST_OF_A_TEXT_A_MINUTE,
             "return_url_ttl": RETURN_URL_KEPT_MS,
             "turns_kept": CLOSED_KEPT_MS + CONTACT_DAY_KEPT_MS,
             "lease_until": new.accepted_at + self._lease_ms,
@@ -109,12 +117,11 @@ class RedisTurns:
                     keys.return_url(account, new.return_url),
                     keys.account(account),
                     keys.plans(),
-                    keys.quota(account, new.period),
-                    keys.ledger(account, new.period),
                     keys.turn(new.request_id),
                     keys.line(account, new.line or ""),
-                    keys.contact_day(account, new.contact or "", new.day),
                     keys.turns_of(account),
+                    keys.account_minute(account, minute),
+                    keys.text_minute(account, minute, f"{new.note_lead_id} {new.line} {new.message}"),
                     keys.usage_day(account, new.day),
                 ],
                 args=[json.dumps(_present(parameters)), sealed, *_pairs(_present(fields))],
@@ -126,6 +133,12 @@ class RedisTurns:
         return AcceptResult(
             AcceptStatus(status.decode()), rest[0].decode() if rest else "", Failure(refusal) if refusal else None
         )
+
+    def _contact_spans(self, new: NewTurn) -> list[dict[str, Any]]:
+        if new.contact is None or new.contact_limit is None:
+            return []
+        key = keys.contact_day(new.account_id, new.contact, new.day)
+        return [{"key": key, "limit": new.contact_limit, "ttl": CONTACT_DAY_KEPT_MS}]
 
     def take(self, hold: Hold) -> Turn | None:
         """Hold a turn; None when it is closed, unknown, or another worker holds it."""
@@ -162,6 +175,9 @@ class RedisTurns:
             "line": turn.line,
             "usage": usage_arguments(turn.account_id, change.usage, now) if change.usage else None,
             "attempt": change.fields.get("attempts"),
+            "account": str(turn.account_id),
+            "period": turn.period,
+            "marks": change.marks,
         }
         if change.conversation and turn.line:
             told = change.conversation
@@ -169,11 +185,9 @@ class RedisTurns:
             parameters["conversation"] = _present(conversation)
         sealed = {name: self._sealer.seal(text) for name, text in change.sealed.items()}
         with availability():
-            done, left = self._advance(
+            done, left, crossed = self._advance(
                 keys=[
                     keys.turn(hold.request_id),
-                    keys.quota(turn.account_id, turn.period),
-                    keys.ledger(turn.account_id, turn.period),
                     keys.line(turn.account_id, turn.line or ""),
                     keys.conversation(turn.account_id, turn.line or ""),
                 ],
@@ -181,6 +195,8 @@ class RedisTurns:
             )
         if not done:
             raise TurnLost(hold.request_id)
+        for mark, used, limit in crossed:
+            log.warning("plan_mark_crossed", account_id=turn.account_id, mark=mark, used=used, limit=limit)
         return int(left)
 
     def renew(self, holds: list[Hold]) -> list[str]:

@@ -6,13 +6,17 @@
 -- A refused turn is recorded and queued too: the bot waits for its continue call. It is charged nothing, holds no
 -- conversation, and keeps no text.
 --
--- KEYS: return_url, account, plans, quota, ledger, turn, line, contact day counter, the account's turns,
+-- Two guards against bots gone wild come before the plan (kommo.md 1.9): so many webhooks a minute for one account, so
+-- many a minute with the same text for the same lead.
+--
+-- KEYS: return_url, account, plans, turn, line, the account's turns, this minute of the account, of this text,
 --   the account's figures of the day
 -- ARGV: 1 parameters (JSON)  2 sealed texts  3... the turn's fields, name and value in turn
 
-local url_key, account_key, plans_key, quota_key, ledger_key = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local turn_key, line_key, contact_key, turns_key, usage_key = KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+local url_key, account_key, plans_key, turn_key, line_key, turns_key = unpack(KEYS, 1, 6)
+local minute_key, text_key, usage_key = KEYS[7], KEYS[8], KEYS[9]
 local p = cjson.decode(ARGV[1])
+local account = p.account
 
 -- A Redis that hung may run this long after the door has answered 503: then nothing may happen any more.
 local clock = redis.call('TIME')
@@ -25,30 +29,37 @@ if first then
   return {'duplicate', first}
 end
 
-local account = redis.call('HMGET', account_key, 'version', 'plan', 'next_plan', 'next_plan_period')
-if not account[1] then
+local version = redis.call('HGET', account_key, 'version')
+if not version then
   return {'not_installed'}
 end
-if account[1] ~= p.version then
+if version ~= p.version then
   return {'stale'}
 end
 
-local plan = account[2]
-if account[3] and p.period >= account[4] then
-  plan = account[3]
+prepare_month(account, p.period, p.now, plan_in(account_key, plans_key, p.period))
+
+-- Whether a minute's counter has passed its limit, this webhook included.
+local function too_many(key, limit)
+  local count = redis.call('INCR', key)
+  if count == 1 then
+    redis.call('PEXPIRE', key, 120000)
+  end
+  return count > limit
 end
-granted(quota_key, ledger_key, p.now, plan, tonumber(redis.call('HGET', plans_key, plan) or 0))
 
 local refusal = p.refusal
-if not refusal and p.contact_limit
-    and tonumber(redis.call('GET', contact_key) or 0) + p.weight > p.contact_limit then
-  refusal = 'contact_limit'
+local flood, loop = too_many(minute_key, p.most_a_minute), too_many(text_key, p.most_of_a_text)
+if not refusal and (flood or loop) then
+  refusal = 'busy'
 end
-if not refusal then
-  local allowance, used, reserved = figures(quota_key)
-  if allowance - used - reserved < p.weight then
-    refusal = 'plan_quota'
+for _, span in ipairs(p.contact_spans) do
+  if not refusal and tonumber(redis.call('GET', span.key) or 0) + p.weight > span.limit then
+    refusal = 'contact_limit'
   end
+end
+if not refusal and remaining(account, p.period) < p.weight then
+  refusal = 'plan_quota'
 end
 
 redis.call('SET', url_key, p.turn_id, 'PX', p.return_url_ttl)
@@ -59,10 +70,12 @@ redis.call('ZREMRANGEBYSCORE', turns_key, '-inf', p.now - p.turns_kept)
 
 if refusal then
   redis.call('HSET', turn_key, 'status', 'refused', 'error_code', refusal, 'charge', 'none', 'weight', 0,
-    'remaining', remaining(quota_key))
-  write_entry(ledger_key, p.now, 'refuse', p.turn_id, 0, refusal)
+    'remaining', remaining(account, p.period))
+  write_entry(account, p.period, p.now, 'refuse', p.turn_id, 0, refusal)
   count_usage(usage_key, {{'o', refusal, 1}})
-  if refusal == 'plan_quota' and redis.call('HSETNX', quota_key, 'plan_quota_noted', p.turn_id) == 1 then
+  local first = refusal == 'plan_quota'
+    and redis.call('HSETNX', quota_of(account, p.period), 'plan_quota_noted', p.turn_id) == 1
+  if first then
     redis.call('HSET', turn_key, 'first_refusal', 1)
   end
   add_step(p.turn_id, p.now, 'refused', {error_code = refusal})
@@ -71,12 +84,15 @@ if refusal then
 end
 
 redis.call('HSET', turn_key, 'status', 'accepted', 'charge', 'reserved', 'weight', p.weight, 'sealed', ARGV[2])
-redis.call('HINCRBY', quota_key, 'reserved', p.weight)
-write_entry(ledger_key, p.now, 'reserve', p.turn_id, -p.weight, p.handler)
-if p.contact then
-  redis.call('INCRBY', contact_key, p.weight)
-  redis.call('PEXPIRE', contact_key, p.contact_ttl)
-  redis.call('HSET', turn_key, 'contact_key', contact_key)
+reserve(account, p.period, p.now, p.turn_id, p.weight, p.handler)
+if #p.contact_spans > 0 then
+  local counted = {}
+  for i, span in ipairs(p.contact_spans) do
+    redis.call('INCRBY', span.key, p.weight)
+    redis.call('PEXPIRE', span.key, span.ttl)
+    counted[i] = span.key
+  end
+  redis.call('HSET', turn_key, 'contact_keys', cjson.encode(counted))
 end
 add_step(p.turn_id, p.now, 'accepted', {requests = p.weight})
 

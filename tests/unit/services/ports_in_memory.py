@@ -14,6 +14,7 @@ from app.domain.answers import Answer, Conversation, Deadline, Question
 from app.domain.assistants import Api, Profile
 from app.domain.delivery import CallOutcome, Verdict
 from app.domain.failures import AskError, Failure
+from app.domain.notes import DueNote
 from app.domain.turn import AcceptResult, AcceptStatus, Change, Charge, Hold, NewTurn, Status, Turn, TurnLost
 from app.domain.usage_figures import DayFigures, Minute
 from tests.builders import NOW_MS
@@ -319,16 +320,16 @@ class FakeNotes:
     postponed: list[tuple[str, float]] = field(default_factory=list)
     ended: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
 
-    def take(self) -> str | None:
-        return self.due[0] if self.due else None
+    def take(self) -> DueNote | None:
+        return DueNote.read(self.due[0]) if self.due else None
 
-    def postpone(self, request_id: str, seconds: float) -> None:
-        self.due.remove(request_id)
-        self.postponed.append((request_id, seconds))
+    def postpone(self, note: DueNote, seconds: float) -> None:
+        self.due.remove(note.name)
+        self.postponed.append((note.name, seconds))
 
-    def end(self, request_id: str, step: str, **details: Any) -> None:
-        self.due.remove(request_id)
-        self.ended.append((request_id, step, details))
+    def end(self, note: DueNote, step: str, **details: Any) -> None:
+        self.due.remove(note.name)
+        self.ended.append((note.name, step, details))
 
 
 @dataclass

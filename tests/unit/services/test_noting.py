@@ -7,7 +7,7 @@ import pytest
 from app.domain.accounts import Account
 from app.domain.delivery import CallOutcome, Verdict
 from app.domain.failures import Failure
-from app.domain.note_texts import failure_note
+from app.domain.note_texts import alert_text, failure_note
 from app.domain.turn import Status, Turn
 from app.services.noting import KEPT_SECONDS, LONGEST_WAIT, POSTPONED_SECONDS, Noting
 from tests.builders import an_account
@@ -144,3 +144,13 @@ def test_a_note_that_nobody_can_get_is_dropped(clock: Clock, desk: type[Desk]) -
     assert one.write() is True
     assert one.notes.ended == [("r1", "note_dropped", {"detail": "nobody_to_write_to"})]
     assert one.crm.notes == []
+
+
+@pytest.mark.parametrize("mark", [80, 100])
+def test_a_crossed_mark_is_told_on_the_lead_whose_turn_crossed_it(clock: Clock, mark: int) -> None:
+    desk = Desk(clock, [ACCEPTED])
+    desk.notes.due = [f"r1:{mark}:8:10"]
+    assert desk.write() is True
+    assert desk.crm.notes == [("https://acme.kommo.com", 7, alert_text(mark, 8, 10, "es"), f"r1:{mark}:8:10", "old")]
+    assert f"{mark} %" in desk.crm.notes[0][2]
+    assert desk.notes.ended == [(f"r1:{mark}:8:10", "note_written", {})]

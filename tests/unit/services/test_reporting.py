@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from app.domain.accounts import Account, AccountUnknown
+from app.domain.audit import Recomputed
 from app.domain.failures import Failure
 from app.domain.quota import Counters, Entry
 from app.domain.turn import Charge, Status, Turn
@@ -32,6 +33,12 @@ class FakeLedger:
 
     def counters(self, account: Account, period: str) -> Counters:
         return self.months[period]
+
+    def stored(self, account_id: int, period: str) -> Recomputed:
+        return Recomputed()
+
+    def rebuild(self, account_id: int, period: str, right: Recomputed) -> None:
+        raise AssertionError("nothing here is rebuilt")
 
     def entries(self, account_id: int, period: str) -> Iterator[Entry]:
         assert period == "2025-11"

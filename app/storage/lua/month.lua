@@ -1,0 +1,104 @@
+-- Put behind boosts.lua: what an account may still use of a month, and what uses it up.
+--
+-- What is left = allowance + boosted + left of all boosts - used - reserved. Allowance and boosts are one limit: whatever
+-- was used beyond the present allowance has burnt boosts, also after a change of plan. A month that has used more than a
+-- smaller plan and all boosts give has nothing left; the ledger's sum is then below zero.
+
+local function figures(account, period)
+  local found = redis.call('HMGET', quota_of(account, period), 'allowance', 'used', 'reserved', 'boosted')
+  return tonumber(found[1] or 0), tonumber(found[2] or 0), tonumber(found[3] or 0), tonumber(found[4] or 0)
+end
+
+local function limit_of(account, period)
+  local allowance, _, _, boosted = figures(account, period)
+  return allowance + boosted + left_of_boosts(account)
+end
+
+local function remaining(account, period)
+  local allowance, used, reserved, boosted = figures(account, period)
+  return math.max(0, allowance + boosted + left_of_boosts(account) - used - reserved)
+end
+
+-- Let the boosts carry what the allowance does not, and no more.
+local function rebalance(account, period, at)
+  local allowance, used, reserved, boosted = figures(account, period)
+  local needed = math.max(0, used + reserved - allowance)
+  if needed == boosted then
+    return
+  end
+  local moved
+  if needed > boosted then
+    moved = -burn(account, quota_of(account, period), needed - boosted)
+  else
+    moved = give_back(account, period, quota_of(account, period), boosted - needed, at)
+  end
+  -- A turn of last month may end in this one, where the balance of the boosts stands by now.
+  local open = redis.call('GET', open_month_of(account))
+  if moved ~= 0 and open and open ~= period then
+    write_entry(account, period, at, 'carry', '', -moved, open)
+    write_entry(account, open, at, 'carry', '', moved, period)
+  end
+end
+
+-- The plan that an account has in a month, and its requests.
+local function plan_in(account_key, plans_key, period)
+  local found = redis.call('HMGET', account_key, 'plan', 'next_plan', 'next_plan_period')
+  local plan = found[1]
+  if found[2] and period >= found[3] then
+    plan = found[2]
+  end
+  return plan, tonumber(redis.call('HGET', plans_key, plan) or 0)
+end
+
+-- Bring a month up to date before it is used: granted once, recounted when the plan is another, boosts carried over.
+local function prepare_month(account, period, at, plan, allowance)
+  open_month(account, period, at)
+  expire_boosts(account, period, at)
+  local quota_key = quota_of(account, period)
+  local known = redis.call('HGET', quota_key, 'allowance')
+  if known and tonumber(known) == allowance then
+    return
+  end
+  if known then
+    write_entry(account, period, at, 'plan_change', '', allowance - tonumber(known), plan)
+  else
+    write_entry(account, period, at, 'grant', '', allowance, plan)
+  end
+  redis.call('HSET', quota_key, 'allowance', allowance, 'plan', plan)
+  redis.call('PEXPIRE', quota_key, MONTHS_KEPT_MS)
+  rebalance(account, period, at)
+end
+
+local function reserve(account, period, at, turn_id, weight, handler)
+  redis.call('HINCRBY', quota_of(account, period), 'reserved', weight)
+  write_entry(account, period, at, 'reserve', turn_id, -weight, handler)
+  rebalance(account, period, at)
+end
+
+local function release(account, period, at, turn_id, weight, reason)
+  redis.call('HINCRBY', quota_of(account, period), 'reserved', -weight)
+  write_entry(account, period, at, 'release', turn_id, weight, reason)
+  rebalance(account, period, at)
+end
+
+local function settle(account, period, at, turn_id, weight, reason)
+  redis.call('HINCRBY', quota_of(account, period), 'reserved', -weight)
+  redis.call('HINCRBY', quota_of(account, period), 'used', weight)
+  write_entry(account, period, at, 'settle', turn_id, 0, reason)
+end
+
+-- The marks, in per cent, that the month has crossed and that nobody was told of. A mark is told once a month, and again
+-- when the limit has risen since and is crossed anew. Returns {mark, used, limit} for each.
+local function crossed_marks(account, period, marks)
+  local _, used = figures(account, period)
+  local limit = limit_of(account, period)
+  local crossed = {}
+  for _, mark in ipairs(marks) do
+    local told_at = tonumber(redis.call('HGET', quota_of(account, period), 'alert:' .. mark) or -1)
+    if limit > 0 and used * 100 >= mark * limit and told_at < limit then
+      redis.call('HSET', quota_of(account, period), 'alert:' .. mark, limit)
+      crossed[#crossed + 1] = {mark, used, limit}
+    end
+  end
+  return crossed
+end
