@@ -27,6 +27,9 @@ class SettingsChange(TypedDict, total=False):
     locale: Locale
     failure_text: str | None
     contact_daily_limit: int | None
+    contact_weekly_limit: int | None
+    contact_monthly_limit: int | None
+    alert_marks: tuple[int, ...]
     reply_mode: ReplyMode
 
 
@@ -63,6 +66,9 @@ _PLAIN = frozenset(
         "locale",
         "failure_text",
         "contact_daily_limit",
+        "contact_weekly_limit",
+        "contact_monthly_limit",
+        "alert_marks",
         "reply_mode",
         "weights",
     )

@@ -41,6 +41,8 @@ class Account:
     client_id: its private integration, None for the public one of the settings.
     plan: the one of the present month. next_plan: the one it will have from its next month on, None for the same.
     failure_text: what the client reads when the answer fails, None for the default of the locale.
+    contact_daily_limit and the like: requests of one contact a day, a week from Monday, a month; None for no limit.
+    alert_marks: per cent of the month's limit that the company wants to be told of, beside 80 and 100.
     weights: requests charged per handler code; a code that is not listed costs 1.
     """
 
@@ -56,6 +58,9 @@ class Account:
     locale: Locale = "pt"
     failure_text: str | None = None
     contact_daily_limit: int | None = None
+    contact_weekly_limit: int | None = None
+    contact_monthly_limit: int | None = None
+    alert_marks: tuple[int, ...] = ()
     reply_mode: ReplyMode = "data"
     weights: dict[str, int] = field(default_factory=dict)
     paused: bool = False

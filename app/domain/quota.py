@@ -45,6 +45,24 @@ def day_of(moment: datetime, zone: ZoneInfo) -> str:
     return moment.astimezone(zone).strftime("%Y-%m-%d")
 
 
+@dataclass(frozen=True, slots=True)
+class ContactLimit:
+    """How many requests one contact has in one span of time. days_kept: how long its counter is needed."""
+
+    span: str
+    requests: int
+    days_kept: int
+
+
+def contact_limits(
+    moment: datetime, zone: ZoneInfo, daily: int | None, weekly: int | None, monthly: int | None
+) -> tuple[ContactLimit, ...]:
+    """The limits that hold for a contact at a moment; a week begins on Monday where the account lives."""
+    week = moment.astimezone(zone).strftime("%G-W%V")
+    spans = ((day_of(moment, zone), daily, 3), (week, weekly, 10), (period_of(moment, zone), monthly, 40))
+    return tuple(ContactLimit(span, limit, kept) for span, limit, kept in spans if limit is not None)
+
+
 def next_period(period: str) -> str:
     """The month after this one."""
     year, month = (int(part) for part in period.split("-"))

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from app.domain.answers import Conversation
 from app.domain.assistants import Api
 from app.domain.failures import Failure
+from app.domain.quota import ContactLimit
 from app.domain.usage import Figures
 
 
@@ -129,7 +130,7 @@ class NewTurn:
     account_version: of the account record that everything here was decided with.
     refusal: decided before looking at the counters (paused, no message), None when the counters decide.
     day, hour: where the account lives.
-    contact, contact_limit: the per-contact limit, None where the account has none or the contact is unknown.
+    contact_limits: the limits of its contact, none where the contact is unknown.
     """
 
     request_id: str
@@ -144,8 +145,7 @@ class NewTurn:
     return_url: str
     refusal: Failure | None = None
     line: str | None = None
-    contact: str | None = None
-    contact_limit: int | None = None
+    contact_limits: tuple[ContactLimit, ...] = ()
     handler: str | None = None
     origin: str | None = None
     note_lead_id: int | None = None

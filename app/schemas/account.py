@@ -92,11 +92,16 @@ class SettingsSchema(StrictSchema):
     locale = Text(longest=10, validate=validate.OneOf(LOCALES, error="Must be one of: {choices}."))
     failure_text = Text(longest=_LONGEST_FAILURE_TEXT, allow_none=True)
     contact_daily_limit = Whole(smallest=1, largest=MOST_REQUESTS, allow_none=True)
+    contact_weekly_limit = Whole(smallest=1, largest=MOST_REQUESTS, allow_none=True)
+    contact_monthly_limit = Whole(smallest=1, largest=MOST_REQUESTS, allow_none=True)
+    alert_marks = fields.List(Whole(smallest=1, largest=99), validate=validate.Length(max=10))
     reply_mode = Text(longest=20, validate=validate.OneOf(REPLY_MODES, error="Must be one of: {choices}."))
 
     @post_load
     def blank_means_none(self, data: dict[str, Any], **_: object) -> dict[str, Any]:
         """Take an empty text of a form for no text."""
+        if "alert_marks" in data:
+            data["alert_marks"] = tuple(sorted(set(data["alert_marks"])))
         return {name: None if name in _BLANK_MEANS_NONE and not value else value for name, value in data.items()}
 
 

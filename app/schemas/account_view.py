@@ -16,6 +16,9 @@ def shown_settings(account: Account) -> dict[str, Any]:
         "locale": account.locale,
         "failure_text": account.failure_text,
         "contact_daily_limit": account.contact_daily_limit,
+        "contact_weekly_limit": account.contact_weekly_limit,
+        "contact_monthly_limit": account.contact_monthly_limit,
+        "alert_marks": list(account.alert_marks),
         "reply_mode": account.reply_mode,
     }
 

@@ -80,7 +80,7 @@ class Answering:
         except AskError as error:
             held.failed(_blamed(error, held, deadline), error)
         else:
-            held.answered(answer)
+            held.answered(answer, account.alert_marks)
 
     def _abandon(self, held: HeldTurn, why: str) -> None:
         """Give up a turn that can be told to nobody, or that breaks every worker; it costs nothing."""

@@ -72,8 +72,11 @@ class HeldTurn:
         """An attempt failed and is repeated after so many seconds."""
         self.told("retry", wait=round(wait, 3), **_told_error(error))
 
-    def answered(self, answer: Answer) -> None:
-        """The answer is here: it is stored and its reservation settled, before anybody is told."""
+    def answered(self, answer: Answer, marks: tuple[int, ...] = ()) -> None:
+        """The answer is here: it is stored and its reservation settled, before anybody is told.
+
+        marks: per cent of the month's limit that the company wants to be told of, beside those that all are told of.
+        """
         fields: dict[str, str | int] = {"answer_id": answer.answer_id}
         if answer.model:
             fields["model"] = answer.model
@@ -91,7 +94,7 @@ class HeldTurn:
                 expect=UNDECIDED,
                 status=Status.ANSWERED,
                 charge="settle",
-                marks=MARKS,
+                marks=tuple(sorted({*MARKS, *marks})),
                 reason="answered",
                 steps=(("answered", {"characters": len(answer.text), **fields}),),
                 fields=fields,

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from app.domain.acceptance import Acceptance, AccountChanged
 from app.domain.accounts import Account, AccountUnknown
 from app.domain.failures import Failure
-from app.domain.quota import day_of, period_of
+from app.domain.quota import ContactLimit, contact_limits, day_of, period_of
 from app.domain.spans import hour_of
 from app.domain.turn import AcceptStatus, NewTurn, Timing, new_request_id
 from app.domain.webhook import Webhook, conversation_key, has_message, note_lead_id
@@ -58,14 +58,23 @@ class Intake:
             return_url=str(webhook.return_url),
             refusal=refusal,
             line=key,
-            contact=key if account.contact_daily_limit is not None else None,
-            contact_limit=account.contact_daily_limit if key is not None else None,
+            contact_limits=_limits_of(account, moment) if key is not None else (),
             handler=webhook.data.handler,
             origin=webhook.data.origin,
             note_lead_id=note_lead_id(webhook),
             message="" if refusal else webhook.data.message,
             instructions="" if refusal else webhook.data.instructions or "",
         )
+
+
+def _limits_of(account: Account, moment: datetime) -> tuple[ContactLimit, ...]:
+    return contact_limits(
+        moment,
+        account.zone,
+        account.contact_daily_limit,
+        account.contact_weekly_limit,
+        account.contact_monthly_limit,
+    )
 
 
 def _refusal(account: Account, webhook: Webhook) -> Failure | None:

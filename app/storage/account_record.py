@@ -49,6 +49,9 @@ class _AccountRecord(Schema):
     locale = fields.String(required=True, validate=validate.OneOf(LOCALES))
     failure_text = fields.String(required=True, allow_none=True)
     contact_daily_limit = fields.Integer(required=True, strict=True, allow_none=True)
+    contact_weekly_limit = fields.Integer(strict=True, load_default=None, allow_none=True)
+    contact_monthly_limit = fields.Integer(strict=True, load_default=None, allow_none=True)
+    alert_marks = fields.List(fields.Integer(strict=True), load_default=list)
     reply_mode = fields.String(required=True, validate=validate.OneOf(REPLY_MODES))
     weights = fields.Dict(fields.String(), fields.Integer(strict=True, validate=validate.Range(1)), required=True)
 
@@ -83,6 +86,7 @@ def account_of(account_id: int, version: int, plan: str, paused: bool, record: s
     if settings["profile"] is not None:
         profile = settings["profile"]
         settings["profile"] = Profile(**{**profile, "vector_store_ids": tuple(profile["vector_store_ids"])})
+    settings["alert_marks"] = tuple(settings["alert_marks"])
     return Account(
         account_id=account_id,
         version=version,

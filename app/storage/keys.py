@@ -121,9 +121,9 @@ def text_minute(account_id: int, minute: int, text: str) -> str:
     return f"{PREFIX}minute:{account_id}:{minute}:{hashlib.sha256(text.encode()).hexdigest()[:32]}"
 
 
-def contact_day(account_id: int, conversation_key: str, day: str) -> str:
-    """String: requests of one contact on one day of the account's zone. 3 days."""
-    return f"{PREFIX}contact_day:{account_id}:{conversation_key}:{day}"
+def contact_span(account_id: int, conversation_key: str, span: str) -> str:
+    """String: requests of one contact in one day, week or month of the account's zone. 3, 10 or 40 days."""
+    return f"{PREFIX}contact_span:{account_id}:{conversation_key}:{span}"
 
 
 def notes() -> str:

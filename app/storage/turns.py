@@ -38,12 +38,12 @@ log = structlog.get_logger(__name__)
 RETURN_URL_KEPT_MS = 72 * 3600 * 1000
 # A closed turn, with its sealed texts, is kept for as long as an operator may be asked about it.
 CLOSED_KEPT_MS = 30 * 24 * 3600 * 1000
-CONTACT_DAY_KEPT_MS = 3 * 24 * 3600 * 1000
+DAY_MS = 24 * 3600 * 1000
 SWEPT_AT_ONCE = 100
 # Guards against bots gone wild (kommo.md 1.9), far above what people do: webhooks a minute of one account, and of one
 # text for one lead.
 MOST_A_MINUTE = 12_000
-MOST_OF_A_TEXT_A_MINUTE = 60
+MOST_OF_A_TEXT_A_MINUTE = 300
 # Fields that hold sealed texts.
 _SEALED = (b"sealed", b"answer")
 # How long an acceptance may be on its way to a Redis that hangs: a little more than the door waits (connection.py).
@@ -96,7 +96,7 @@ class RedisTurns:
             "most_a_minute": MOST_A_MINUTE,
             "most_of_a_text": MOST_OF_A_TEXT_A_MINUTE,
             "return_url_ttl": RETURN_URL_KEPT_MS,
-            "turns_kept": CLOSED_KEPT_MS + CONTACT_DAY_KEPT_MS,
+            "turns_kept": CLOSED_KEPT_MS + DAY_MS,
             "lease_until": new.accepted_at + self._lease_ms,
             "wake_at": new.deadline_at - int(self._timing.reserve * 1000),
         }
@@ -135,10 +135,14 @@ class RedisTurns:
         )
 
     def _contact_spans(self, new: NewTurn) -> list[dict[str, Any]]:
-        if new.contact is None or new.contact_limit is None:
-            return []
-        key = keys.contact_day(new.account_id, new.contact, new.day)
-        return [{"key": key, "limit": new.contact_limit, "ttl": CONTACT_DAY_KEPT_MS}]
+        return [
+            {
+                "key": keys.contact_span(new.account_id, new.line or "", limit.span),
+                "limit": limit.requests,
+                "ttl": limit.days_kept * DAY_MS,
+            }
+            for limit in new.contact_limits
+        ]
 
     def take(self, hold: Hold) -> Turn | None:
         """Hold a turn; None when it is closed, unknown, or another worker holds it."""

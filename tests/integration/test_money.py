@@ -18,7 +18,7 @@ from app.domain.audit import recomputed
 from app.domain.boosts import BoostUnknown
 from app.domain.failures import Failure
 from app.domain.plans import Plan
-from app.domain.quota import Counters, period_of, remaining
+from app.domain.quota import MARKS, Counters, period_of, remaining
 from app.domain.turn import DECIDED, UNDECIDED, AcceptResult, AcceptStatus, Change, Hold, Status, TurnLost
 from app.storage import keys
 from app.storage.accounts import RedisAccounts
@@ -78,7 +78,7 @@ class Till:
             self.open.append(new.request_id)
         return result
 
-    def decide(self, answered: bool, again: bool = False) -> None:
+    def decide(self, answered: bool, again: bool = False, marks: tuple[int, ...] = MARKS) -> None:
         if not self.open:
             return
         request_id = self.open[0] if again else self.open.pop(0)
@@ -87,7 +87,7 @@ class Till:
         if turn is None:
             return
         decision = (
-            Change(expect=UNDECIDED, status=Status.ANSWERED, charge="settle", marks=(80, 100))
+            Change(expect=UNDECIDED, status=Status.ANSWERED, charge="settle", marks=marks)
             if answered
             else Change(expect=UNDECIDED, status=Status.FAILED, charge="release")
         )
@@ -362,6 +362,18 @@ def test_each_mark_is_told_once_and_again_when_the_limit_has_risen(redis_client:
             notes.end(note, "note_written")
             again.append((number + 11, note.alert.mark if note.alert else None))
     assert again == [(11, 80), (12, 100)]
+
+
+def test_a_company_is_told_at_marks_of_its_own_too(redis_client: redis.Redis) -> None:
+    till = Till(redis_client, requests=10)
+    notes, told = RedisNotes(redis_client, till.clock), []
+    for number in range(1, 11):
+        till.accept()
+        till.decide(answered=True, marks=(50, 80, 100))
+        while note := notes.take():
+            notes.end(note, "note_written")
+            told.append((number, note.alert.mark if note.alert else None))
+    assert told == [(5, 50), (8, 80), (10, 100)]
 
 
 def test_a_bot_gone_wild_is_stopped_before_it_spends_the_plan(

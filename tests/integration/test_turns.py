@@ -1,6 +1,7 @@
 """Turns on a real Redis: what is accepted, who holds what, and what every change does to charge, line and queue."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -14,6 +15,7 @@ from app.domain.answers import Conversation
 from app.domain.assistants import Api
 from app.domain.failures import Failure
 from app.domain.plans import Plan
+from app.domain.quota import ContactLimit
 from app.domain.turn import (
     CLOSED,
     DECIDED,
@@ -219,20 +221,29 @@ def test_a_heavy_handler_is_refused_when_less_than_its_weight_remains(store: Sto
     assert store.counters() == (3, 0, 2)
 
 
+TODAY = ContactLimit("2025-11-21", 1, 3)
+WEEK = ContactLimit("2025-W47", 2, 10)
+
+
 def test_a_contact_is_refused_at_its_own_daily_limit_only(store: Store) -> None:
-    limits: dict[str, Any] = {"contact_limit": 1, "contact": "contact-1"}
-    store.accept(**limits)
-    assert store.turns.accept(a_new_turn(store.account, **limits)).refusal is Failure.CONTACT_LIMIT
-    other_day = a_new_turn(store.account, **limits, day="2025-11-22")
+    store.accept(contact_limits=(TODAY,))
+    assert store.turns.accept(a_new_turn(store.account, contact_limits=(TODAY,))).refusal is Failure.CONTACT_LIMIT
+    other_day = a_new_turn(store.account, contact_limits=(replace(TODAY, span="2025-11-22"),))
     assert store.turns.accept(other_day).refusal is None
-    other_contact = a_new_turn(store.account, contact_limit=1, contact="contact-2")
+    other_contact = a_new_turn(store.account, contact_limits=(TODAY,), line="contact-2")
     assert store.turns.accept(other_contact).refusal is None
 
 
+def test_whichever_limit_of_a_contact_is_reached_first_refuses(store: Store) -> None:
+    days = [replace(TODAY, span=f"2025-11-{day}") for day in (18, 19, 20)]
+    refusals = [store.turns.accept(a_new_turn(store.account, contact_limits=(day, WEEK))).refusal for day in days]
+    assert refusals == [None, None, Failure.CONTACT_LIMIT]
+
+
 def test_a_failed_turn_gives_its_contact_the_request_back(store: Store) -> None:
-    limits: dict[str, Any] = {"contact_limit": 1, "contact": "contact-1"}
-    store.finish(store.accept(**limits), FAILED)
-    assert store.turns.accept(a_new_turn(store.account, **limits)).refusal is None
+    limits = (TODAY, replace(WEEK, requests=1))
+    store.finish(store.accept(contact_limits=limits), FAILED)
+    assert store.turns.accept(a_new_turn(store.account, contact_limits=limits)).refusal is None
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,8 @@ def test_values_are_read_as_people_mean_them(name: str, given: object, read: obj
         ("locale", "fr", "locale"),
         ("locale", "PT", "locale"),
         ("contact_daily_limit", 0, "contact_daily_limit"),
+        ("contact_weekly_limit", 0, "contact_weekly_limit"),
+        ("contact_monthly_limit", "5", "contact_monthly_limit"),
         ("contact_daily_limit", "5", "contact_daily_limit"),
         ("contact_daily_limit", 1.0, "contact_daily_limit"),
         ("contact_daily_limit", True, "contact_daily_limit"),

@@ -9,6 +9,7 @@ import pytest
 from app.domain.acceptance import Acceptance, AccountChanged
 from app.domain.accounts import Account, AccountUnknown
 from app.domain.failures import Failure
+from app.domain.quota import ContactLimit
 from app.domain.return_url import ContinueUrl, Origin
 from app.domain.turn import AcceptResult, AcceptStatus, NewTurn, Timing
 from app.domain.webhook import TokenClaims, Webhook, WebhookData
@@ -165,7 +166,16 @@ def test_a_contact_is_counted_where_the_account_limits_it_and_it_is_known(
 ) -> None:
     turn = Door().turn(replace(ACCOUNT, contact_daily_limit=limit), a_webhook(contact_id=contact_id, entity=entity))
     counted = limit is not None and turn.line is not None
-    assert (turn.contact, turn.contact_limit) == ((turn.line, limit) if counted else (None, None))
+    assert turn.contact_limits == ((ContactLimit("2025-11-21", 3, 3),) if counted else ())
+
+
+def test_a_contact_has_a_day_a_week_from_monday_and_a_month() -> None:
+    account = replace(ACCOUNT, contact_daily_limit=1, contact_weekly_limit=2, contact_monthly_limit=3)
+    assert Door().turn(account, a_webhook(contact_id="5551")).contact_limits == (
+        ContactLimit("2025-11-21", 1, 3),
+        ContactLimit("2025-W47", 2, 10),
+        ContactLimit("2025-11", 3, 40),
+    )
 
 
 # --- when it is -----------------------------------------------------------------------------------------------------
