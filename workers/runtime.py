@@ -65,10 +65,12 @@ class Runtime:
         timing = Timing(settings.turn_deadline, settings.delivery_patience)
         accounts = RedisAccounts(self.redis, sealer)
         tokens = _token_keeper(settings, self.redis, accounts, sealer)
-        kommo = KommoClient(PartnerSession(slots, hosts=slots), KOMMO_TIMEOUTS.connect, KOMMO_TIMEOUTS.silence)
+        egress = settings.kommo_egress[0]
+        session = PartnerSession(slots, hosts=slots, source_address=egress.source_ip)
+        kommo = KommoClient(session, KOMMO_TIMEOUTS.connect, KOMMO_TIMEOUTS.silence)
         pace = RedisPace(
             self.redis,
-            egress=settings.kommo_egress[0].name,
+            egress=egress.name,
             rate=settings.kommo_rate,
             account_rate=settings.kommo_account_rate,
         )
