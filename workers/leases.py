@@ -1,6 +1,5 @@
 """The turns that this process holds, and the threads that look after all open turns."""
 
-import secrets
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -24,13 +23,12 @@ class Leases:
         self._held: dict[str, Hold] = {}
 
     @contextmanager
-    def hold(self, request_id: str) -> Iterator[Hold]:
+    def kept(self, hold: Hold) -> Iterator[None]:
         """Keep the lease of a turn alive for as long as the block runs."""
-        hold = Hold(request_id, secrets.token_hex(8))
         with self._lock:
             self._held[hold.token] = hold
         try:
-            yield hold
+            yield
         finally:
             with self._lock:
                 self._held.pop(hold.token, None)
@@ -51,12 +49,6 @@ class Leases:
         holds = self.held()
         if holds:
             self._turns.give_back(holds)
-
-
-def sweep(turns: RedisTurns) -> None:
-    """Put every open turn without a living worker back on the queue."""
-    for request_id in turns.sweep():
-        log.info("turn_put_back", turn_id=request_id)
 
 
 class Every(threading.Thread):

@@ -2,8 +2,9 @@
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -11,21 +12,28 @@ from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from rq import Queue, SimpleWorker
-from rq.exceptions import DequeueTimeout
+from rq.exceptions import NoSuchJobError
 from rq.executions import Execution
 from rq.job import Job
 from rq.timeouts import BaseDeathPenalty
 from rq.worker import WorkerStatus
 
+from app.domain.acceptance import StoreUnavailable
 from app.jobqueue import ALLOWED_JOBS
+from app.storage.taking import RawTurn, RedisTaking
+from workers.slots import Slots
 
 # How long the worker blocks in Redis before it looks whether it shall stop.
 LOOK_UP_SECONDS = 1
+# The same, where those who wait have their share of this process: others may come at any moment, and no bell is heard.
+CROWDED_LOOK_SECONDS = 0.02
 HEARTBEAT_SECONDS = 10
-# From it RQ derives how long an answer of Redis may take (25 seconds), so that a connection that was lost without a
-# word is noticed, and when a silent worker is gone from the dashboard (90 seconds).
+SHOW_STATE_SECONDS = 1.0
+# From it RQ derives when a silent worker is gone from the dashboard (90 seconds).
 WORKER_TTL_SECONDS = 30
 LONGEST_RECONNECT_WAIT = 5.0
+# Jobs that came by other means than a turn's acceptance share the threads as one account would.
+NO_ACCOUNT = 0
 
 
 class JobNotAllowed(Exception):
@@ -43,15 +51,26 @@ class NoDeathPenalty(BaseDeathPenalty):
 
 
 class ThreadWorker(SimpleWorker):
-    """RQ's SimpleWorker with `concurrency` jobs at a time.
+    """RQ's SimpleWorker with as many jobs at a time as it has threads.
 
-    It takes a job only when a thread is free, and stops taking jobs when it is told to stop; then it finishes what it
-    holds. RQ's own dashboard sees it as any other worker.
+    Turns come from our own script, several at once and with RQ's book-keeping done (lua/take.lua); `run` works on one,
+    and what it raises must hold no text, for the dashboard shows it. Any other job in RQ's queue goes RQ's way. A job
+    is taken only when a thread is free, and none once the worker is told to stop; then it finishes what it holds. RQ's
+    dashboard sees it as any other worker.
     """
 
     death_penalty_class = NoDeathPenalty
 
-    def __init__(self, queue: Queue, *, name: str, connection: "Redis", concurrency: int) -> None:
+    def __init__(
+        self,
+        queue: Queue,
+        *,
+        name: str,
+        connection: "Redis",
+        taking: RedisTaking,
+        threads: Slots,
+        run: Callable[[RawTurn], None],
+    ) -> None:
         super().__init__(
             [queue],
             name=name,
@@ -60,9 +79,11 @@ class ThreadWorker(SimpleWorker):
             log_job_description=False,
             worker_ttl=WORKER_TTL_SECONDS,
         )
-        self._free = threading.Semaphore(concurrency)
-        self._threads = ThreadPoolExecutor(max_workers=concurrency, thread_name_prefix="turn")
+        self._taking = taking
+        self._threads = threads
+        self._work_on = run
         self._last_beat = 0.0
+        self._last_shown = 0.0
         self.stopping = threading.Event()
         self.takes_no_more = threading.Event()
 
@@ -79,58 +100,71 @@ class ThreadWorker(SimpleWorker):
         timeout: int | None,  # noqa: ARG002 - RQ's signature
         max_idle_time: int | None = None,  # noqa: ARG002 - RQ's signature
     ) -> tuple[Job, Queue] | None:
-        """Wait for a free thread and then for a job; None when the worker shall stop."""
+        """Take turns and give them to threads, for as long as nothing else comes.
+
+        Returns a job that is none of ours, and None when the worker shall stop.
+        """
         wait = 0.1
         while not self._stop_requested:
             self.heartbeat()
-            if not self._free.acquire(timeout=LOOK_UP_SECONDS):
+            self._show_state()
+            most = self._threads.wait_for_some(LOOK_UP_SECONDS)
+            if not most:
                 continue
             if self.stopping.is_set():  # while all threads were taken
-                self._free.release()
                 break
             try:
-                taken = self.queue_class.dequeue_any(
-                    self._ordered_queues,
-                    LOOK_UP_SECONDS,
-                    connection=self.connection,
-                    job_class=self.job_class,
-                    serializer=self.serializer,
-                    death_penalty_class=self.death_penalty_class,
-                )
-            except DequeueTimeout:
-                self._free.release()
-            except (RedisConnectionError, RedisTimeoutError) as error:
-                self._free.release()
-                self.log.warning("Redis is away (%s); trying again in %.1f s", type(error).__name__, wait)
+                stray = self._take(most)
+            except (StoreUnavailable, RedisConnectionError, RedisTimeoutError) as error:
+                self.log.warning("Redis is away (%s); trying again in %.1f s", error, wait)
                 self.stopping.wait(wait)
                 wait = min(wait * 2, LONGEST_RECONNECT_WAIT)
-            except BaseException:
-                self._free.release()
-                raise
             else:
-                if taken is not None:
-                    return taken
-                self._free.release()
+                wait = 0.1
+                if stray is not None:
+                    return stray, self.queues[0]
         return None
 
-    def execute_job(self, job: Job, queue: Queue) -> None:
-        """Hand the job to a thread. The slot was taken before the job was; the thread gives it back."""
-        try:
-            self._threads.submit(self._run, job, queue)
-        except BaseException:
-            self._free.release()
-            raise
+    def _take(self, most: int) -> Job | None:
+        found = self._taking.queued(most, self._threads.crowded(most))
+        for taken in found.turns:
+            self._threads.run(taken.account_id, partial(self._run_turn, taken))
+        if found.stray is not None:
+            with suppress(NoSuchJobError):
+                return Job.fetch(found.stray, connection=self.connection, serializer=self.serializer)
+        elif found.more and not found.turns:
+            # Those who wait have their share of this process.
+            self._threads.wait_for_change(CROWDED_LOOK_SECONDS)
+        elif not found.turns:
+            self._taking.wait_for_queued(LOOK_UP_SECONDS)
+        return None
 
-    def _run(self, job: Job, queue: Queue) -> None:
+    def _run_turn(self, taken: RawTurn) -> None:
+        try:
+            self._work_on(taken)
+        except Exception as error:  # noqa: BLE001 - what breaks one turn must not take the worker with it
+            self._show_failed(taken, error)
+
+    def _show_failed(self, taken: RawTurn, error: Exception) -> None:
+        """Let the dashboard show the job as failed. Its turn goes on: its lease runs out, and a new job takes over."""
+        if taken.job is None:
+            return
+        with suppress(NoSuchJobError, RedisConnectionError, RedisTimeoutError):
+            job = Job.fetch(taken.job, connection=self.connection, serializer=self.serializer)
+            execution = Execution(taken.hold.token, job.id, self.connection, self.name)
+            self._finalize_failure(job, self.queues[0], execution, _raised(error))
+
+    def execute_job(self, job: Job, queue: Queue) -> None:
+        """Hand a job that is none of ours to a thread; one is free."""
+        self._threads.run(NO_ACCOUNT, partial(self._run_stray, job, queue))
+
+    def _run_stray(self, job: Job, queue: Queue) -> None:
         try:
             execution = self.prepare_execution(job)
             self.perform_job(job, queue, execution)
         except Exception as error:  # noqa: BLE001 - a broken job must not take the worker with it
-            # The turn's record decides what happens next; the sweeper puts it back. Texts may stand in the message of
-            # an exception, so only its kind is told.
+            # Texts may stand in the message of an exception, so only its kind is told.
             self.log.error("job %s ended in %s", job.id, type(error).__name__)  # noqa: TRY400 - see above
-        finally:
-            self._free.release()
 
     def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
         """Perform the job, if it is one of ours."""
@@ -139,7 +173,7 @@ class ThreadWorker(SimpleWorker):
             return False
         return bool(super().perform_job(job, queue, execution))
 
-    # What RQ's loop does around every job. A Redis that is away must not end the worker there: the dequeue that follows
+    # What RQ's loop does around every job. A Redis that is away must not end the worker there: the taking that follows
     # meets the same fault and waits.
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
@@ -167,10 +201,16 @@ class ThreadWorker(SimpleWorker):
         if state != self._state:
             super().set_state(state, pipeline)
 
+    def _show_state(self) -> None:
+        if time.monotonic() - self._last_shown >= SHOW_STATE_SECONDS:
+            self._last_shown = time.monotonic()
+            with suppress(RedisConnectionError, RedisTimeoutError):
+                self.set_state(WorkerStatus.BUSY if self._threads.busy() else WorkerStatus.IDLE)
+
     def teardown(self) -> None:
         """Finish what is held, then sign off."""
         self.takes_no_more.set()
-        self._threads.shutdown(wait=True)
+        self._threads.finish()
         with suppress(RedisConnectionError, RedisTimeoutError):
             self.set_state(WorkerStatus.IDLE)
             super().teardown()  # type: ignore[no-untyped-call]

@@ -25,13 +25,21 @@ def main(settings: Settings) -> int:
     name = runtime.worker_name(os.getpid())
     running = runtime.Runtime(settings, name)
     runtime.install(running)
-    # Every job uses a connection for RQ's book-keeping; the dequeue blocks on one of its own.
+    # RQ's own: its heartbeat, its listening for commands, and jobs that are none of ours.
     blocking = connect_blocking(settings.redis_url or "", max_connections=settings.worker_concurrency + 10)
-    worker = ThreadWorker(turn_queue(blocking), name=name, connection=blocking, concurrency=settings.worker_concurrency)
+    worker = ThreadWorker(
+        turn_queue(blocking),
+        name=name,
+        connection=blocking,
+        taking=running.taking,
+        threads=running.threads,
+        run=running.work_on,
+    )
     _obey_signals(worker, running)
     running.start()
     log.info("worker_started", worker=name, concurrency=settings.worker_concurrency)
     worker.work(logging_level="WARNING")
+    running.drain()
     running.stop()
     asked = worker.stopping.is_set()
     log.log(logging.INFO if asked else logging.ERROR, "worker_stopped", worker=name, asked=asked)

@@ -4,41 +4,42 @@ import secrets
 import socket
 import time
 import traceback
+from contextlib import suppress
+from functools import partial
 
 import structlog
 from redis import Redis
 
 from app.clients.http import PartnerSession, Timeouts
 from app.clients.kommo import KommoClient
-from app.clients.kommo_oauth import KommoOAuth
 from app.clients.openai_assistants import AssistantsEngine
 from app.clients.openai_responses import ResponsesEngine
-from app.domain.accounts import Account
-from app.domain.answers import Deadline
+from app.domain.acceptance import StoreUnavailable
 from app.domain.assistants import Api
-from app.domain.oauth_tokens import OAuthIntegration, Tokens
+from app.domain.failures import Failure
 from app.domain.return_url import account_origin
-from app.domain.turn import Timing, TurnLost
+from app.domain.turn import Hold, Timing, TurnLost
 from app.services.answering import Answering
 from app.services.asking import Asking
 from app.services.delivering import Delivering
 from app.services.noting import Noting
 from app.services.switching import ProfileSwitching
-from app.services.tokens import TokenKeeper
 from app.storage.accounts import RedisAccounts
 from app.storage.connection import connect
-from app.storage.conversations import RedisConversations
 from app.storage.gates import RedisGates
-from app.storage.integrations import IntegrationSecrets
-from app.storage.locks import RedisLocks
 from app.storage.notes import RedisNotes
-from app.storage.pacing import RedisPace
+from app.storage.pacing import KommoPace, RedisPace
 from app.storage.presence import RedisPresence
+from app.storage.remembered import AccountsByVersion
 from app.storage.sealing import Sealer
+from app.storage.taking import RawTurn, RedisTaking
 from app.storage.turns import RedisTurns
 from config.prices import read_prices
 from config.settings import Settings
-from workers.leases import Every, Leases, sweep
+from workers.departures import Departures
+from workers.kommo_access import ENLIST_EVERY_SECONDS, HOOKS_EVERY_SECONDS, TOKENS_EVERY_SECONDS, KommoAccess
+from workers.leases import Every, Leases
+from workers.slots import Slots
 
 log = structlog.get_logger(__name__)
 
@@ -46,7 +47,10 @@ NOTES_EVERY_SECONDS = 1.0
 PRESENCE_EVERY_SECONDS = 3.0
 # Seconds for one call to Kommo (the vendor's own client: 5 and 20, kommo.md 9.2).
 KOMMO_TIMEOUTS = Timeouts(connect=5.0, silence=15.0)
-REFRESH_SECONDS = 20.0
+# How often turns are looked for whose worker is lost, whose wait is over or whose deadline is near.
+SWEEP_SECONDS = 0.2
+FEWEST_CALLERS = 8
+DRAIN_LOOK_SECONDS = 0.05
 
 
 class JobFailed(Exception):
@@ -58,27 +62,32 @@ class Runtime:
 
     def __init__(self, settings: Settings, name: str) -> None:
         slots = settings.worker_concurrency
-        # Each turn uses one connection at a time; the threads below have their own.
-        self.redis: Redis = connect(settings.redis_url or "", for_web=False, max_connections=2 * slots + 10)
+        # Each thread uses one connection at a time: those of turns, of continue calls, and the few below.
+        connections = slots + max(FEWEST_CALLERS, slots) + 20
+        self.redis: Redis = connect(settings.redis_url or "", for_web=False, max_connections=connections)
         self.name = name
         sealer = Sealer(settings.encryption_keys)
         timing = Timing(settings.turn_deadline, settings.delivery_patience)
         accounts = RedisAccounts(self.redis, sealer)
-        tokens = _token_keeper(settings, self.redis, accounts, sealer)
-        egress = settings.kommo_egress[0]
-        session = PartnerSession(slots, hosts=slots, source_address=egress.source_ip)
-        kommo = KommoClient(session, KOMMO_TIMEOUTS.connect, KOMMO_TIMEOUTS.silence)
-        pace = RedisPace(
-            self.redis,
-            egress=egress.name,
-            rate=settings.kommo_rate,
-            account_rate=settings.kommo_account_rate,
-        )
-        self._turns = RedisTurns(self.redis, sealer, timing)
+        sessions = {
+            egress.name: PartnerSession(slots, hosts=slots, source_address=egress.source_ip)
+            for egress in settings.kommo_egress
+        }
+        kommo = KommoClient(sessions, KOMMO_TIMEOUTS.connect, KOMMO_TIMEOUTS.silence)
+        kommo_pace = KommoPace(tuple(sessions), settings.kommo_rate, settings.kommo_account_rate)
+        pace = RedisPace(self.redis, kommo_pace)
+        access = KommoAccess(settings, self.redis, accounts, sealer, pace, KOMMO_TIMEOUTS)
+        tokens = access.tokens
+        self._turns = RedisTurns(self.redis, sealer, timing, pace=kommo_pace)
         self._leases = Leases(self._turns)
+        self.taking = RedisTaking(self.redis, sealer, timing, kommo_pace, name)
+        self.threads = Slots(slots, "turn")
+        self._callers = Slots(max(FEWEST_CALLERS, slots), "call")
+        self._departures = Departures(self.taking, self._callers, self._call_for)
+        self._patience = timing.patience
         self._answering = Answering(
             turns=self._turns,
-            accounts=accounts,
+            accounts=AccountsByVersion(accounts),
             asking=_asking(settings, self.redis, accounts),
             delivering=Delivering(crm=kommo, tokens=tokens, pace=pace, timing=timing),
             timing=timing,
@@ -92,41 +101,82 @@ class Runtime:
             pace=pace,
             crm=kommo,
             address_of=lambda account: str(account_origin(settings.kommo_base_url, account.subdomain)),
+            public_url=settings.public_url,
         )
         presence = RedisPresence(self.redis)
         self._presence = presence
         self._threads = [
             Every("leases", timing.lease / 4, self._leases.renew),
-            Every("sweep", timing.lease / 4, lambda: sweep(self._turns)),
+            Every("sweep", SWEEP_SECONDS, self._sweep),
+            Every("gates", SWEEP_SECONDS, self.taking.wake),
             Every("presence", PRESENCE_EVERY_SECONDS, lambda: presence.say(name)),
             Every("notes", NOTES_EVERY_SECONDS, lambda: _write_all(noting)),
+            Every("hooks", HOOKS_EVERY_SECONDS, access.resume_hooks),
+            Every("enlist", ENLIST_EVERY_SECONDS, access.health.enlist),
+            Every("tokens", TOKENS_EVERY_SECONDS, access.health.look_round),
         ]
 
+    def work_on(self, taken: RawTurn) -> None:
+        """Bring one turn as far as it goes. Raises JobFailed; the lease lets another worker go on."""
+        with structlog.contextvars.bound_contextvars(turn_id=taken.hold.request_id):
+            self._brought_on(taken)
+
+    def _call_for(self, taken: RawTurn) -> None:
+        with suppress(JobFailed):  # it has been logged
+            self.work_on(taken)
+
     def answer(self, request_id: str) -> dict[str, str]:
-        """Bring one turn to its end; what is returned stands on the RQ dashboard."""
-        with structlog.contextvars.bound_contextvars(turn_id=request_id), self._leases.hold(request_id) as hold:
-            try:
-                outcome = self._answering.run(hold)
-            except TurnLost:
-                log.info("turn_lost")
-                return {"status": "taken over by another worker"}
-            except Exception as error:  # noqa: BLE001 - told as a failed job, and the lease lets another worker go on
-                # Where it happened, and not what it says: a text may stand in the message of an exception.
-                frames = traceback.format_tb(error.__traceback__)
-                log.error("turn_broken_off", kind=type(error).__name__, frames=frames)  # noqa: TRY400
-                raise JobFailed(type(error).__name__) from None
-            if outcome is None:
-                return {"status": "nothing to do"}
+        """Bring a certain turn as far as it goes; what is returned stands on the RQ dashboard."""
+        with structlog.contextvars.bound_contextvars(turn_id=request_id):
+            taken = self.taking.one(Hold(request_id, secrets.token_hex(8)))
+            return {"status": self._brought_on(taken) if taken else "nothing to do"}
+
+    def _brought_on(self, taken: RawTurn) -> str:
+        try:
+            with self._leases.kept(taken.hold):
+                outcome = self._answering.run(self.taking.read(taken))
+        except TurnLost:
+            log.info("turn_lost")
+            return "taken over by another worker"
+        except StoreUnavailable as error:
+            log.warning("store_unavailable", during="a turn", reason=str(error))
+            raise JobFailed(type(error).__name__) from None
+        except Exception as error:  # noqa: BLE001 - told as a failed job, and the lease lets another worker go on
+            # Where it happened, and not what it says: a text may stand in the message of an exception.
+            frames = traceback.format_tb(error.__traceback__)
+            log.error("turn_broken_off", kind=type(error).__name__, frames=frames)  # noqa: TRY400
+            raise JobFailed(type(error).__name__) from None
+        if outcome.parked:
+            self._departures.look()
+            log.debug("turn_waits", status=outcome.status)
+        else:
             log.info("turn_closed", status=outcome.status, error_code=outcome.error_code)
-            return {"status": outcome.status, "error_code": outcome.error_code or ""}
+        return outcome.status
+
+    def _sweep(self) -> None:
+        found = self.taking.due(self._callers.wait_for_some(0.0))
+        for request_id in found.lost:
+            log.info("turn_put_back", turn_id=request_id)
+        for taken in found.overdue:
+            self._callers.run(taken.account_id, partial(self._call_for, taken))
 
     def start(self) -> None:
         """Begin to look after leases, presence and notes."""
+        self._departures.start()
         for thread in self._threads:
             thread.start()
 
+    def drain(self) -> None:
+        """Let the continue calls leave that wait for their moment, until there are none, or no more patience."""
+        end = time.monotonic() + self._patience
+        with suppress(StoreUnavailable):
+            while time.monotonic() < end and self.taking.any_ready():
+                time.sleep(DRAIN_LOOK_SECONDS)
+
     def stop(self) -> None:
-        """End the threads and sign off; every turn has been finished before."""
+        """End the threads and sign off."""
+        self._departures.stop()
+        self._callers.finish()
         for thread in self._threads:
             thread.stop()
         self._presence.leave(self.name)
@@ -163,33 +213,21 @@ def current() -> Runtime:
 def _asking(settings: Settings, redis: Redis, accounts: RedisAccounts) -> Asking:
     session = PartnerSession(settings.worker_concurrency)
     waits = (settings.openai_connect_timeout, settings.openai_read_timeout)
+    gates = RedisGates(redis)
+
+    def exhausted(api_key: str, seconds: float) -> None:
+        gates.close(gates.name(api_key), seconds, Failure.OPENAI_QUOTA)
+
     return Asking(
         engines={
-            Api.RESPONSES: ResponsesEngine(session, settings.openai_base_url, *waits),
-            Api.ASSISTANTS: AssistantsEngine(session, settings.openai_base_url, *waits),
+            Api.RESPONSES: ResponsesEngine(session, settings.openai_base_url, *waits, exhausted=exhausted),
+            Api.ASSISTANTS: AssistantsEngine(session, settings.openai_base_url, *waits, exhausted=exhausted),
         },
-        gates=RedisGates(redis),
-        conversations=RedisConversations(redis),
+        gates=gates,
         profile_switch=ProfileSwitching(accounts),
         choice=settings.openai_api,
         identifier_key=(settings.secret_key or "").encode(),
     )
-
-
-def _token_keeper(settings: Settings, redis: Redis, accounts: RedisAccounts, sealer: Sealer) -> TokenKeeper:
-    client_id = settings.kommo_client_id
-    secrets = IntegrationSecrets(redis, sealer, (client_id, settings.kommo_client_secrets) if client_id else None)
-    oauth = KommoOAuth(PartnerSession(4, hosts=4), KOMMO_TIMEOUTS.connect, KOMMO_TIMEOUTS.silence)
-
-    def refresh(account: Account, refresh_token: str) -> Tokens:
-        integration_id = account.client_id or client_id or ""
-        integration = OAuthIntegration(
-            integration_id, next(iter(secrets.of(integration_id)), ""), settings.kommo_redirect_uri or ""
-        )
-        origin = str(account_origin(settings.kommo_base_url, account.subdomain))
-        return oauth.refresh(origin, integration, refresh_token, Deadline(time.time() + REFRESH_SECONDS))
-
-    return TokenKeeper(accounts, RedisLocks(redis), refresh)
 
 
 def _write_all(noting: Noting) -> None:

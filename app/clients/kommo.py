@@ -1,12 +1,12 @@
 """Kommo as the flows need it: the continue call and notes on leads. The port is `Crm`."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from email.utils import mktime_tz, parsedate_tz
 from typing import Any
 
-from app.clients.http import Fault, NetworkFault, PartnerSession, Reply
-from app.clients.kommo_transport import SENDABLE_TOKEN, JsonObject, KommoTransport, document
+from app.clients.http import NetworkFault, PartnerSession, Reply
+from app.clients.kommo_transport import MAYBE_ARRIVED, SENDABLE_TOKEN, JsonObject, KommoTransport, document
 from app.domain.answers import Deadline
 from app.domain.delivery import CallOutcome, Verdict
 
@@ -19,9 +19,6 @@ _VERDICTS = {
 }
 _FAMILIES = {2: Verdict.ACCEPTED, 5: Verdict.TRY_LATER}
 
-# Faults after which Kommo may have acted on the request all the same.
-_MAYBE_ARRIVED = frozenset({Fault.DROPPED, Fault.SILENT, Fault.CUT})
-
 _SECONDS = re.compile(r"\d{1,9}(?:\.\d{1,9})?", re.ASCII)
 # A validation code or path. Anything longer or with other signs might be a text of ours that came back.
 _CODE = re.compile(r"[\w .\[\]-]{1,80}", re.ASCII)
@@ -31,16 +28,23 @@ _MOST_CODES = 10
 class KommoClient:
     """Fills the port `Crm`. Safe to share between threads."""
 
-    def __init__(self, session: PartnerSession, connect_timeout: float, read_timeout: float) -> None:
-        """connect_timeout: seconds for name, TCP and TLS together. read_timeout: the longest silence, in seconds."""
-        self._transport = KommoTransport(session, connect_timeout, read_timeout)
+    def __init__(self, sessions: Mapping[str, PartnerSession], connect_timeout: float, read_timeout: float) -> None:
+        """sessions: one for each egress address, by its name.
 
-    def continue_bot(self, return_url: str, body: dict[str, Any], access_token: str, deadline: Deadline) -> CallOutcome:
+        connect_timeout: seconds for name, TCP and TLS together. read_timeout: the longest silence, in seconds.
+        """
+        self._transports = {
+            egress: KommoTransport(session, connect_timeout, read_timeout) for egress, session in sessions.items()
+        }
+
+    def continue_bot(
+        self, return_url: str, body: dict[str, Any], access_token: str, deadline: Deadline, egress: str
+    ) -> CallOutcome:
         """POST the continue call once (kommo.md 3.1)."""
-        return self._post(return_url, body, access_token, deadline)
+        return self._post(return_url, body, access_token, deadline, egress)
 
     def add_note(
-        self, origin: str, lead_id: int, text: str, note_key: str, access_token: str, deadline: Deadline
+        self, origin: str, lead_id: int, text: str, note_key: str, access_token: str, deadline: Deadline, egress: str
     ) -> CallOutcome:
         """Write a common note on a lead (kommo.md 8.3).
 
@@ -53,16 +57,16 @@ class KommoClient:
             "request_id": note_key,
             "is_need_to_trigger_digital_pipeline": False,
         }
-        return self._post(f"{origin}/api/v4/leads/{lead_id}/notes", [note], access_token, deadline)
+        return self._post(f"{origin}/api/v4/leads/{lead_id}/notes", [note], access_token, deadline, egress)
 
-    def _post(self, url: str, body: Any, access_token: str, deadline: Deadline) -> CallOutcome:
+    def _post(self, url: str, body: Any, access_token: str, deadline: Deadline, egress: str) -> CallOutcome:
         if not SENDABLE_TOKEN.match(access_token):
             return CallOutcome(Verdict.TOKEN_REFUSED, detail="malformed_token")
         try:
-            with self._transport.post(url, body, deadline, access_token) as reply:
+            with self._transports[egress].post(url, body, deadline, access_token) as reply:
                 return _outcome(reply, deadline.clock())
         except NetworkFault as fault:
-            arrived = fault.fault in _MAYBE_ARRIVED
+            arrived = fault.fault in MAYBE_ARRIVED
             return CallOutcome(Verdict.TRY_LATER, maybe_arrived=arrived, detail=fault.detail)
 
 

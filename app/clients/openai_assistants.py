@@ -10,6 +10,7 @@ from app.clients.openai_errors import ASSISTANTS_TABLE, unexpected
 from app.clients.openai_transport import (
     GATHERING_SECONDS,
     Caller,
+    Exhausted,
     JsonObject,
     OpenAiTransport,
     count_in,
@@ -36,8 +37,10 @@ _PAGE_SIZE = 100
 class AssistantsTransport(OpenAiTransport):
     """Calls the Assistants API and notices when it is gone as a whole."""
 
-    def __init__(self, session: PartnerSession, base_url: str, timeouts: Timeouts) -> None:
-        super().__init__(session, base_url, timeouts, ASSISTANTS_TABLE, {"OpenAI-Beta": "assistants=v2"})
+    def __init__(
+        self, session: PartnerSession, base_url: str, timeouts: Timeouts, exhausted: Exhausted | None = None
+    ) -> None:
+        super().__init__(session, base_url, timeouts, ASSISTANTS_TABLE, {"OpenAI-Beta": "assistants=v2"}, exhausted)
 
     def open(self, caller: Caller, method: str, path: str, body: JsonObject | None = None) -> Reply:
         """Send a request (OpenAiTransport.open).
@@ -71,9 +74,14 @@ class AssistantsEngine:
         connect_timeout: float,
         read_timeout: float,
         poll_interval: float = 0.7,
+        exhausted: Exhausted | None = None,
     ) -> None:
-        """base_url: with its `/v1`. Times in seconds; read_timeout is the longest silence."""
-        self._transport = AssistantsTransport(session, base_url, Timeouts(connect_timeout, read_timeout))
+        """base_url: with its `/v1`. Times in seconds; read_timeout is the longest silence.
+
+        exhausted: told of a key that has nothing left of a limit, and for how many seconds.
+        """
+        timeouts = Timeouts(connect_timeout, read_timeout)
+        self._transport = AssistantsTransport(session, base_url, timeouts, exhausted)
         self._poll_interval = poll_interval
 
     def open_conversation(self, api_key: str, deadline: Deadline) -> str:

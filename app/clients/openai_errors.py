@@ -255,6 +255,28 @@ def retry_after(headers: Mapping[str, str], message: str, now: float) -> float |
     return None if found is None else duration_seconds(found[1])
 
 
+# OpenAI says when a limit is whole again. Where that is further away than this, a part of it is there much sooner.
+_NEAR_RESET = 15.0
+_LIMITS = ("requests", "tokens", "project-tokens")
+
+
+def exhausted_for(headers: Mapping[str, str]) -> float | None:
+    """Seconds for which this key has nothing left, by the headers of a success; None where it has (openai.md 5)."""
+    waits = [_reset_wait(headers, limit) for limit in _LIMITS if headers.get(f"x-ratelimit-remaining-{limit}") == "0"]
+    return max(waits, default=None)
+
+
+def _reset_wait(headers: Mapping[str, str], limit: str) -> float:
+    stated = headers.get(f"x-ratelimit-reset-{limit}", "")
+    seconds = _number(stated)  # Azure sends plain seconds
+    if seconds is None:
+        seconds = duration_seconds(stated)
+    if seconds <= _NEAR_RESET:
+        return seconds
+    whole = _number(headers.get(f"x-ratelimit-limit-{limit}")) or 1.0
+    return max(_NEAR_RESET, seconds / whole)
+
+
 def duration_seconds(text: str) -> float:
     """Seconds of a duration such as `20ms`, `1.146s`, `6m0s` or `1h30m0s`."""
     return sum(float(amount) * _UNIT_SECONDS[unit.lower()] for amount, unit in _DURATION_PART.findall(text))

@@ -11,6 +11,7 @@ from app.clients.openai_errors import RESPONSES_TABLE, unexpected
 from app.clients.openai_transport import (
     GATHERING_SECONDS,
     Caller,
+    Exhausted,
     JsonObject,
     OpenAiTransport,
     count_in,
@@ -46,9 +47,15 @@ class ResponsesEngine:
         connect_timeout: float,
         read_timeout: float,
         poll_interval: float = 0.7,
+        exhausted: Exhausted | None = None,
     ) -> None:
-        """base_url: with its `/v1`. Times in seconds; read_timeout is the longest silence."""
-        self._transport = OpenAiTransport(session, base_url, Timeouts(connect_timeout, read_timeout), RESPONSES_TABLE)
+        """base_url: with its `/v1`. Times in seconds; read_timeout is the longest silence.
+
+        exhausted: told of a key that has nothing left of a limit, and for how many seconds.
+        """
+        self._transport = OpenAiTransport(
+            session, base_url, Timeouts(connect_timeout, read_timeout), RESPONSES_TABLE, exhausted=exhausted
+        )
         self._poll_interval = poll_interval
 
     def open_conversation(self, api_key: str, deadline: Deadline) -> str:

@@ -3,14 +3,22 @@
 import json
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
 
 from app.clients.http import NetworkFault, PartnerSession, Reply, Timeouts
-from app.clients.openai_errors import Table, from_network, from_report, reported, request_id_in, unexpected
+from app.clients.openai_errors import (
+    Table,
+    exhausted_for,
+    from_network,
+    from_report,
+    reported,
+    request_id_in,
+    unexpected,
+)
 from app.clients.sse import Event, EventTooLarge, SseParser
 from app.domain.answers import Deadline
 from app.domain.failures import AskError, Failure
@@ -37,6 +45,9 @@ class Caller:
     request_id: str = ""
 
 
+Exhausted = Callable[[str, float], None]
+
+
 class OpenAiTransport:
     """Calls one OpenAI API. Every method raises AskError, translated by the API's table, and nothing else."""
 
@@ -47,8 +58,11 @@ class OpenAiTransport:
         timeouts: Timeouts,
         table: Table,
         headers: Mapping[str, str] = _NO_HEADERS,
+        exhausted: Exhausted | None = None,
     ) -> None:
+        """exhausted: told of a key that has nothing left of a limit, and for how many seconds."""
         self._session = session
+        self._exhausted = exhausted
         self._base_url = base_url.rstrip("/")
         self._timeouts = timeouts
         self._table = table
@@ -71,9 +85,15 @@ class OpenAiTransport:
         except NetworkFault as fault:
             raise from_network(fault) from fault
         if 200 <= reply.status < 300:
+            self._tell_exhausted(reply, caller)
             return reply
         with reply:
             raise self._error_of(reply, caller)
+
+    def _tell_exhausted(self, reply: Reply, caller: Caller) -> None:
+        wait = exhausted_for(reply.headers) if self._exhausted else None
+        if self._exhausted and wait:
+            self._exhausted(caller.api_key, wait)
 
     @contextmanager
     def exchange(self, caller: Caller, method: str, path: str, body: JsonObject | None = None) -> Iterator[Reply]:

@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
 
+from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
+from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
@@ -31,6 +33,7 @@ from app.domain.answers import Deadline
 MAX_IDLE_SECONDS = 30.0
 # Zero would mean "do not wait at all" to a socket and "no limit" to nobody.
 SHORTEST_WAIT = 0.001
+MOST_KNOWN_PLACES = 10_000
 
 
 class Stage(IntEnum):
@@ -204,13 +207,49 @@ class _TlsPool(HTTPSConnectionPool):
 
 
 class TimedAdapter(HTTPAdapter):
-    """requests' adapter over such connections. It never sends anything twice."""
+    """requests' adapter over such connections. It never sends anything twice, and keeps no cookies.
+
+    Certificates are always verified, against certifi's authorities.
+    """
 
     def __init__(self, pool_size: int, hosts: int, source_address: str | None) -> None:
         self._source_address = (source_address, 0) if source_address else None
+        self._known_places: dict[str, tuple[Any, Any]] = {}
         super().__init__(pool_connections=hosts, pool_maxsize=pool_size, max_retries=0)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **pool_kwargs: Any) -> None:
         """Build the pools; a hook of requests."""
         super().init_poolmanager(connections, maxsize, block, source_address=self._source_address, **pool_kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+    def get_connection_with_tls_context(
+        self,
+        request: PreparedRequest,
+        verify: Any,
+        proxies: Any = None,  # noqa: ARG002 - a hook of requests; there are none
+        cert: Any = None,
+    ) -> HTTPConnectionPool:
+        """The pool for a request; what its address says is worked out once for each place."""
+        place = _place(request.url or "")
+        known = self._known_places.get(place)
+        if known is None:
+            known = self.build_connection_pool_key_attributes(request, verify, cert)
+            if len(self._known_places) >= MOST_KNOWN_PLACES:
+                self._known_places.clear()
+            self._known_places[place] = known
+        host, tls = known
+        pool: HTTPConnectionPool = self.poolmanager.connection_from_host(**host, pool_kwargs=tls)
+        return pool
+
+    def build_response(self, req: PreparedRequest, resp: Any) -> Response:
+        """The answer, with what is read of it; a hook of requests."""
+        response = Response()
+        response.status_code = resp.status
+        response.headers = CaseInsensitiveDict(resp.headers)
+        response.raw, response.request, response.url = resp, req, req.url or ""
+        return response
+
+
+def _place(url: str) -> str:
+    """Scheme, host and port of an address, as they stand there."""
+    return url[: url.find("/", url.find("//") + 2)]

@@ -75,12 +75,16 @@ class Timing:
 class Turn:
     """A turn as its record in Redis tells it. Times are milliseconds since the epoch.
 
-    day, hour: of its acceptance where the account lives; its figures count there.
+    replayed_at: when it was run again the last time, None where it never was. replays: how often it was.
+    day, hour: of its acceptance, or replay, where the account lives; its figures count there.
     claims: how many workers have taken it; more than one means that an earlier one was lost.
     line: the conversation's key within the account, None for a turn without memory.
     first_refusal: the first of its month for the plan's sake.
     asked: an attempt may have reached OpenAI.
     maybe_delivered: a continue call may have reached Kommo, so that a 404 means that it had.
+    offers: how often Kommo could not take the continue call. token_renewed, last_resort: what was tried when it was
+    refused (contract 5). made_afresh: its conversation was replaced.
+    gated: why the turn last waited for its key, None where it never did.
     """
 
     request_id: str
@@ -108,9 +112,21 @@ class Turn:
     answer_id: str | None = None
     maybe_delivered: bool = False
     remaining: int = 0
+    offers: int = 0
+    token_renewed: bool = False
+    last_resort: bool = False
+    made_afresh: bool = False
+    gated: Failure | None = None
+    replayed_at: int | None = None
+    replays: int = 0
     message: str = field(default="", repr=False)
     instructions: str = field(default="", repr=False)
     answer: str | None = field(default=None, repr=False)
+
+    @property
+    def begun_at(self) -> int:
+        """When its present run began: by the acceptance, or by the last replay."""
+        return self.replayed_at or self.accepted_at
 
     @property
     def resumed(self) -> bool:
@@ -185,6 +201,10 @@ class Change:
     close: this ends the turn and wakes the next one of its conversation.
     note: a note on the lead is due.
     usage: what this adds to the account's figures.
+    gate: fingerprint of the OpenAI key whose gate must be passed before anything changes.
+    gate_holds: fingerprint of a key that OpenAI has begun to answer again.
+    leave: tell Kommo now; where the continue call may not leave at once, the turn waits for its moment.
+    park: let go of the turn until a moment.
     """
 
     expect: tuple[Status, ...]
@@ -199,6 +219,61 @@ class Change:
     close: bool = False
     note: bool = False
     usage: Figures | None = None
+    gate: str | None = None
+    gate_holds: str | None = None
+    leave: bool = False
+    park: "Park | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Park:
+    """How a turn waits without a worker.
+
+    until: milliseconds since the epoch; then a worker goes on with it.
+    gate: fingerprint of the key in whose line it stands; it may be woken earlier.
+    """
+
+    until: int
+    gate: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A moment reserved for one call to Kommo. egress: the address it leaves from. wait: seconds until then."""
+
+    egress: str
+    wait: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Advanced:
+    """What a change brought.
+
+    remaining: requests that remain in the turn's month.
+    watched: the gate that was passed looks at what comes of it.
+    departure: when the continue call may leave, where the change asked for it; None then says that the turn waits for
+    its moment and is ours no more.
+    """
+
+    remaining: int
+    watched: bool = False
+    departure: Departure | None = None
+
+
+class GateClosed(Exception):
+    """The key is told to wait; nothing was changed.
+
+    wait: seconds for which it certainly is. reason: what a turn is told that cannot wait so long.
+    """
+
+    def __init__(self, wait: float, reason: Failure) -> None:
+        super().__init__(f"closed for {wait:.3f} s")
+        self.wait = wait
+        self.reason = reason
+
+
+class Parked(Exception):
+    """The turn waits in the store, without a worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +282,22 @@ class Hold:
 
     request_id: str
     token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A turn that a worker has just taken, with what it needs.
+
+    account_version: of its account's record now, None where the account was removed.
+    conversation: what its client's conversation was when it was taken; nobody else changes it meanwhile.
+    egress: the address from which its continue call leaves now; None where that is not yet decided.
+    """
+
+    hold: Hold
+    turn: Turn
+    account_version: int | None
+    conversation: Conversation | None = None
+    egress: str | None = None
 
 
 class TurnLost(Exception):

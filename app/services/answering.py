@@ -7,11 +7,11 @@ from app.domain.accounts import Account
 from app.domain.answers import Deadline
 from app.domain.failures import AskError, Failure
 from app.domain.prices import PriceBook
-from app.domain.turn import UNDECIDED, Hold, Status, Timing
+from app.domain.turn import UNDECIDED, Parked, Status, Taken, Timing
 from app.services.asking import Asking
 from app.services.delivering import Delivering
 from app.services.held import HeldTurn
-from app.services.ports import Accounts, TurnStore
+from app.services.ports import AccountsByVersion, TurnStore
 
 # With less time than this, in seconds, an answer would be our luck and its absence our fault, not OpenAI's.
 TIME_TO_ASK = 1.0
@@ -19,10 +19,14 @@ TIME_TO_ASK = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a turn ended, for the log and the RQ dashboard. error_code None: it was answered."""
+    """How far a turn was brought, for the log and the RQ dashboard. error_code None: it was answered, or is still open.
+
+    parked: it waits without a worker for what comes next.
+    """
 
     status: Status
     error_code: Failure | None
+    parked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,30 +34,31 @@ class Answering:
     """The flow of one turn."""
 
     turns: TurnStore
-    accounts: Accounts
+    accounts: AccountsByVersion
     asking: Asking
     delivering: Delivering
     timing: Timing
     prices: PriceBook
 
-    def run(self, hold: Hold) -> Outcome | None:
-        """Take the turn, bring it to its end and say how it ended; None when it was not ours to take.
+    def run(self, taken: Taken) -> Outcome:
+        """Bring a turn that was just taken to its end, or to where it must wait without a worker.
 
         Raises TurnLost when another worker took it over meanwhile, and StoreUnavailable when Redis went away: then
         the lease runs out and a worker goes on from the record.
         """
-        turn = self.turns.take(hold)
-        if turn is None:
-            return None
-        held = HeldTurn(self.turns, hold, turn, self.prices)
-        if turn.worn_out:
-            self._abandon(held, "every_worker_was_lost")
-        else:
-            self._bring_to_its_end(held)
-        return Outcome(held.turn.status, held.turn.error_code)
+        held = HeldTurn(self.turns, taken, self.prices)
+        parked = False
+        try:
+            if held.turn.worn_out:
+                self._abandon(held, "every_worker_was_lost")
+            else:
+                self._bring_to_its_end(held, taken.account_version)
+        except Parked:
+            parked = True
+        return Outcome(held.turn.status, held.turn.error_code, parked)
 
-    def _bring_to_its_end(self, held: HeldTurn) -> None:
-        account = self.accounts.get(held.turn.account_id)
+    def _bring_to_its_end(self, held: HeldTurn, account_version: int | None) -> None:
+        account = self.accounts.at(held.turn.account_id, account_version) if account_version is not None else None
         if account is None:
             self._abandon(held, "account_removed")
             return
@@ -62,12 +67,13 @@ class Answering:
         self.delivering.deliver(held, account)
 
     def _decide(self, held: HeldTurn, account: Account) -> None:
+        leave = self.delivering.can_call(account)
         deadline = Deadline(held.turn.deadline_at / 1000 - self.timing.reserve, self.delivering.clock)
         if deadline.left() < TIME_TO_ASK:
-            held.failed(Failure.BUSY)
+            held.failed(held.turn.gated or Failure.BUSY, leave=leave)
             return
         try:
-            answer = self.asking.answer(held, account, deadline)
+            answer, gate = self.asking.answer(held, account, deadline)
             reply.answered_body(
                 answer.text,
                 origin=held.turn.origin,
@@ -76,16 +82,17 @@ class Answering:
                 remaining=0,
             )
         except reply.EmptyReply:
-            held.failed(Failure.OPENAI_UNEXPECTED, AskError(Failure.OPENAI_UNEXPECTED, code="nothing_to_show"))
+            error = AskError(Failure.OPENAI_UNEXPECTED, code="nothing_to_show")
+            held.failed(Failure.OPENAI_UNEXPECTED, error, leave=leave)
         except AskError as error:
-            held.failed(_blamed(error, held, deadline), error)
+            held.failed(_blamed(error, held, deadline), error, leave=leave)
         else:
-            held.answered(answer, account.alert_marks)
+            held.answered(answer, account.alert_marks, leave=leave, gate=gate)
 
     def _abandon(self, held: HeldTurn, why: str) -> None:
         """Give up a turn that can be told to nobody, or that breaks every worker; it costs nothing."""
         if held.turn.status in UNDECIDED:
-            held.failed(Failure.BUSY)
+            held.failed(Failure.BUSY, leave=False)
         held.closed(Status.UNDELIVERABLE, detail=why)
 
 

@@ -2,18 +2,18 @@
 
 import hashlib
 import hmac
-import random
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NoReturn
 
 from app.domain.accounts import Account
 from app.domain.answers import Answer, Conversation, Deadline, Question
 from app.domain.assistants import Api, ApiChoice, Assistant, AssistantUnknown, ProfileMissing, resolve
 from app.domain.failures import AskError, ConversationTrouble, Failure
+from app.domain.turn import GateClosed
 from app.services.held import HeldTurn
-from app.services.ports import Conversations, Engine, Gates, ProfileSwitch
-from app.services.retrying import Patience, repeated
+from app.services.ports import Engine, Gates, ProfileSwitch
+from app.services.retrying import Patience, own_wait, repeated
 
 MOST_ATTEMPTS = 6
 LONGEST_OWN_WAIT = 8.0
@@ -21,6 +21,8 @@ LONGEST_OWN_WAIT = 8.0
 LOCKED_TRIES = 3
 # With less time left than this there is no point in waiting for a lock.
 TIME_FOR_A_LOCK = 3.0
+_TOO_MANY = 429
+_KEY_TOLD_TO_WAIT = "key_told_to_wait"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,23 +35,23 @@ class Asking:
 
     engines: Mapping[Api, Engine]
     gates: Gates
-    conversations: Conversations
     profile_switch: ProfileSwitch
     choice: ApiChoice
     identifier_key: bytes
     first_wait: float = 0.5
-    sleep: Callable[[float], None] = time.sleep
 
-    def answer(self, held: HeldTurn, account: Account, deadline: Deadline) -> Answer:
-        """Get the answer to a held turn, from a lost attempt where there is one.
+    def answer(self, held: HeldTurn, account: Account, deadline: Deadline) -> tuple[Answer, str | None]:
+        """Get the answer to a held turn, from a lost attempt where there is one, and the gate that watches for it.
 
-        Raises AskError with the failure that the client is told, TurnLost and StoreUnavailable.
+        Raises AskError with the failure that the client is told, Parked where the key is told to wait, TurnLost and
+        StoreUnavailable.
         """
         assistant = self._assistant_of(account)
         api_key = account.secrets.openai_api_key
         if not api_key:
             raise AskError(Failure.OPENAI_AUTHENTICATION, code="no_key_saved")
-        return _Attempts(self, held, account, assistant, api_key, deadline).answer()
+        attempts = _Attempts(self, held, account, assistant, api_key, deadline)
+        return attempts.answer(), attempts.gate_to_tell
 
     def _assistant_of(self, account: Account) -> Assistant:
         try:
@@ -82,8 +84,14 @@ class _Attempts:
         # is unknown. Then it is looked for before it is sent again.
         self._maybe_there = turn.asked
         self._conversation = self._known_conversation()
-        self._made_afresh = False
         self._locked = 0
+        self._gate = asking.gates.name(api_key)
+        self._watched = False
+
+    @property
+    def gate_to_tell(self) -> str | None:
+        """The gate that wants to know that OpenAI answers this key; None for one that was open all along."""
+        return self._gate if self._watched else None
 
     def answer(self) -> Answer:
         """Ask until there is an answer, or nothing more can be done."""
@@ -97,7 +105,7 @@ class _Attempts:
                 tries=max(1, MOST_ATTEMPTS - self._held.turn.attempts),
             ),
             retryable=lambda error: error.retryable and self._held.turn.attempts < MOST_ATTEMPTS,
-            retry_after=lambda error: error.retry_after,
+            retry_after=lambda _: None,  # what OpenAI asks for is waited for at the gate
             before_wait=self._held.waiting_to_retry,
         )
 
@@ -106,12 +114,17 @@ class _Attempts:
             try:
                 return self._once()
             except AskError as error:
-                if not self._mended(error):
+                waits_for_key = self._told_gate(error)
+                if not waits_for_key and not self._mended(error):
                     raise
 
     def _once(self) -> Answer:
-        self._pass_the_gate()
+        if self._deadline.passed():
+            raise AskError(Failure.OPENAI_TIMEOUT, code="deadline")
         engine = self._asking.engines[self._assistant.api]
+        if self._conversation is None or self._maybe_there:
+            # Something is sent with the key before the attempt is.
+            self._enter_gate()
         conversation = self._conversation or self._opened(engine)
         if self._maybe_there:
             found = engine.find(
@@ -128,14 +141,10 @@ class _Attempts:
                 return found
         if self._held.turn.attempts >= MOST_ATTEMPTS:
             raise AskError(Failure.OPENAI_UNEXPECTED, code="attempts_used_up")
-        self._held.asking(conversation, self._model)
+        self._asking_now(conversation)
         try:
             return engine.ask(
-                self._question(),
-                conversation.conversation_id,
-                self._api_key,
-                self._deadline,
-                self._held.answer_begun,
+                self._question(), conversation.conversation_id, self._api_key, self._deadline, self._begun
             )
         except AskError as error:
             self._maybe_there = self._maybe_there or error.maybe_processed
@@ -149,35 +158,68 @@ class _Attempts:
 
     def _begun_anew(self, conversation: Conversation, answer_id: str) -> None:
         """The question stood in the conversation without an answer, and was asked again without being added again."""
-        self._held.asking(conversation, self._model)
-        self._held.answer_begun(answer_id)
+        self._held.asking(conversation, self._model, None)
+        self._begun(answer_id)
 
-    def _pass_the_gate(self) -> None:
-        while True:
-            wait, reason = self._asking.gates.closed(self._api_key)
-            if wait and wait >= self._deadline.left():
-                raise AskError(reason, code="key_told_to_wait")
-            if self._deadline.passed():
-                raise AskError(Failure.OPENAI_TIMEOUT, code="deadline")
-            if not wait:
-                return
-            self._held.told("waiting_for_key", wait=round(wait, 3))
-            self._asking.sleep(wait + random.uniform(0.0, 0.2))  # noqa: S311 - spreads load, guards nothing
+    def _begun(self, answer_id: str) -> None:
+        self._held.answer_begun(answer_id, self.gate_to_tell)
+        self._watched = False
+
+    def _asking_now(self, conversation: Conversation) -> None:
+        try:
+            self._watched = self._held.asking(conversation, self._model, self._gate)
+        except GateClosed as closed:
+            self._wait_for_key(closed)
+
+    def _enter_gate(self) -> None:
+        try:
+            self._watched = self._asking.gates.enter(self._gate, self._held.turn.request_id)
+        except GateClosed as closed:
+            self._wait_for_key(closed)
+
+    def _wait_for_key(self, closed: GateClosed) -> NoReturn:
+        if closed.wait >= self._deadline.left():
+            raise AskError(closed.reason, code=_KEY_TOLD_TO_WAIT)
+        self._held.waiting_for_key(self._gate, closed.reason, self._deadline.at, self._maybe_there)
+
+    def _told_gate(self, error: AskError) -> bool:
+        """Close the key's gate where OpenAI says so. Returns whether the turn waits for it to open."""
+        gates, turn = self._asking.gates, self._held.turn
+        wait = self._asked_wait(error)
+        if wait is not None:
+            gates.close(self._gate, wait, error.failure)
+            if turn.attempts < MOST_ATTEMPTS:
+                self._held.waiting_to_retry(error, wait)
+                return True
+        elif error.failure is Failure.OPENAI_QUOTA and error.code != _KEY_TOLD_TO_WAIT:
+            # Without credit: from now on one turn at a time finds out whether that has changed.
+            gates.close(self._gate, 0.0, error.failure)
+        elif self._watched:
+            gates.free(self._gate, turn.request_id)
+        self._watched = False
+        return False
+
+    def _asked_wait(self, error: AskError) -> float | None:
+        """Seconds for which OpenAI wants this key silent, and a share of ours; only ours where it says no number."""
+        if not error.retryable:
+            return None
+        own = own_wait(max(1, self._held.turn.attempts), self._asking.first_wait, LONGEST_OWN_WAIT)
+        if error.retry_after is None:
+            return own if error.status == _TOO_MANY else None
+        return error.retry_after + own / 4
 
     def _mended(self, error: AskError) -> bool:
         """Whether something was changed after which asking again at once makes sense."""
-        if error.retryable and error.retry_after is not None:
-            self._asking.gates.close(self._api_key, error.retry_after, error.failure)
         if error.api_gone and self._assistant.api is Api.ASSISTANTS:
             return self._switched()
-        if error.trouble is None or self._made_afresh or self._held.turn.attempts >= MOST_ATTEMPTS:
+        if error.trouble is None or self._held.turn.made_afresh or self._held.turn.attempts >= MOST_ATTEMPTS:
             return False
         if error.trouble is ConversationTrouble.LOCKED:
             self._locked += 1
             if self._locked < LOCKED_TRIES and self._deadline.left() > TIME_FOR_A_LOCK:
                 return False
-        self._made_afresh = True
-        self._replace_conversation(error.trouble)
+        self._held.made_afresh(error.trouble)
+        self._conversation, self._maybe_there = None, False
         return True
 
     def _switched(self) -> bool:
@@ -189,13 +231,9 @@ class _Attempts:
         self._conversation, self._maybe_there = None, False
         return True
 
-    def _replace_conversation(self, why: ConversationTrouble) -> None:
-        self._held.told("fresh_conversation", why=why)
-        self._conversation, self._maybe_there = None, False
-
     def _known_conversation(self) -> Conversation | None:
         turn, api = self._held.turn, self._assistant.api
-        known = self._asking.conversations.of(turn.account_id, turn.line) if turn.line else None
+        known = self._held.conversation
         if turn.conversation_id and turn.api is api:
             same = known is not None and known.conversation_id == turn.conversation_id
             return Conversation(api, turn.conversation_id, known.last_item if known and same else None)

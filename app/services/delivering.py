@@ -12,20 +12,17 @@ from app.domain.delivery import CallOutcome, Verdict
 from app.domain.oauth_tokens import TokensUnavailable
 from app.domain.turn import Status, Timing
 from app.services.held import HeldTurn
-from app.services.leaving import may_leave
 from app.services.ports import Crm, Pace, Tokens
-from app.services.retrying import Patience, repeated
+from app.services.retrying import next_wait, own_wait
 
 LONGEST_OWN_WAIT = 15.0
 # Seconds that are kept for a last try before patience is over.
 LAST_TRY = 2.0
-
-
-class _TryLater(Exception):
-    """Kommo could not take the call now."""
-
-    def __init__(self, outcome: CallOutcome) -> None:
-        self.outcome = outcome
+# A shorter wait is not worth letting go of the turn.
+SHORT_WAIT = 0.1
+# Kommo's 429 keeps the other calls of its account back for as long as it says, within reason.
+LONGEST_HOLD = 30.0
+_TOO_MANY = 429
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +37,15 @@ class Delivering:
     sleep: Callable[[float], None] = time.sleep
     first_wait: float = 0.5
 
+    def can_call(self, account: Account) -> bool:
+        """Whether Kommo can be told anything for this account."""
+        return self.tokens.current(account) is not None
+
     def deliver(self, held: HeldTurn, account: Account) -> None:
         """Make the continue call of a decided turn and close it.
 
-        Late beats never: an outcome is offered until DELIVERY_PATIENCE is over. Raises TurnLost, StoreUnavailable.
+        Late beats never: an outcome is offered until DELIVERY_PATIENCE is over. A turn whose call must wait, for
+        the pace or for Kommo, does so in the store. Raises Parked then, TurnLost, and StoreUnavailable.
         """
         _Delivery(self, held, account).run()
 
@@ -56,63 +58,66 @@ class _Delivery:
         self._held = held
         self._account = account
         self._token = delivering.tokens.current(account)
-        self._token_renewed = False
-        self._last_resort = False
-        patience = held.turn.accepted_at / 1000 + delivering.timing.patience
-        # A short patience never takes the turn's own time, and a turn that was taken over late is still offered once.
-        latest = max(patience, held.turn.deadline_at / 1000, delivering.clock() + LAST_TRY)
+        turn = held.turn
+        # A short patience never takes the turn's own time, and a turn that comes late is still offered once.
+        latest = max(turn.begun_at / 1000 + delivering.timing.patience, turn.deadline_at / 1000)
+        if turn.offers == 0:
+            latest = max(latest, delivering.clock() + LAST_TRY)
         self._patience = Deadline(latest, delivering.clock)
 
     def run(self) -> None:
         if self._token is None:
             self._held.closed(Status.UNDELIVERABLE, detail="no_access_token")
             return
-        try:
-            repeated(
-                self._offer,
-                _TryLater,
-                Patience(self._delivering.first_wait, LONGEST_OWN_WAIT, self._patience.left, last_try=LAST_TRY),
-                retryable=lambda _: True,
-                retry_after=lambda tried: tried.outcome.retry_after,
-                before_wait=lambda tried, wait: self._held.not_delivered(tried.outcome, wait),
-            )
-        except _TryLater as tried:
-            self._held.closed(Status.UNDELIVERABLE, tried.outcome)
-
-    def _offer(self) -> None:
-        """Call until Kommo has said something final, or raise _TryLater."""
-        while True:
+        outcome = self._call()
+        while not self._ended(outcome):
             outcome = self._call()
-            if outcome.verdict is Verdict.TRY_LATER:
-                raise _TryLater(outcome)
-            if not self._changed_something(outcome):
-                self._held.closed(self._final_status(outcome), outcome)
-                return
 
     def _call(self) -> CallOutcome:
-        delivering, account_id = self._delivering, self._account.account_id
-        if not may_leave(delivering.pace, account_id, self._patience.left, delivering.sleep):
-            return CallOutcome(Verdict.TRY_LATER, detail="no_room_in_the_rate")
-        self._held.calling()
-        return delivering.crm.continue_bot(self._held.turn.return_url, self._body(), self._token or "", self._patience)
+        departure = self._held.departure()
+        if departure.wait:
+            self._delivering.sleep(departure.wait)
+        return self._delivering.crm.continue_bot(
+            self._held.turn.return_url, self._body(), self._token or "", self._patience, departure.egress
+        )
 
-    def _changed_something(self, outcome: CallOutcome) -> bool:
-        """Whether another call, with another token or another body, may be accepted where this one was not."""
-        if outcome.verdict is Verdict.TOKEN_REFUSED and not self._token_renewed:
-            try:
-                token = self._delivering.tokens.renewed(self._account, self._token or "")
-            except TokensUnavailable:
-                raise _TryLater(outcome) from None
-            self._token_renewed = True
-            if token is None:
-                return False
-            self._held.not_delivered(outcome, 0.0)
-            self._token = token
+    def _ended(self, outcome: CallOutcome) -> bool:
+        """Close the turn where Kommo has said something final, or prepare the next call."""
+        if outcome.verdict is Verdict.TRY_LATER:
+            return self._try_later(outcome)
+        if outcome.verdict is Verdict.TOKEN_REFUSED and not self._held.turn.token_renewed:
+            return self._renew_token(outcome)
+        if outcome.verdict is Verdict.BODY_REFUSED and not self._held.turn.last_resort:
+            self._held.repeated(outcome, last_resort=True)
+            return False
+        self._held.closed(self._final_status(outcome), outcome)
+        return True
+
+    def _try_later(self, outcome: CallOutcome) -> bool:
+        delivering, turn = self._delivering, self._held.turn
+        own = own_wait(turn.offers + 1, delivering.first_wait, LONGEST_OWN_WAIT)
+        wait = next_wait(own, outcome.retry_after, self._patience.left(), LAST_TRY)
+        if outcome.status == _TOO_MANY:
+            delivering.pace.hold(turn.account_id, min(wait or own, LONGEST_HOLD))
+        if wait is None:
+            self._held.closed(Status.UNDELIVERABLE, outcome)
             return True
-        if outcome.verdict is Verdict.BODY_REFUSED and not self._last_resort:
-            self._last_resort = True
-            self._held.not_delivered(outcome, 0.0)
+        if wait > SHORT_WAIT:
+            self._held.not_delivered(outcome, wait, park_until=delivering.clock() + wait)
+        self._held.not_delivered(outcome, wait)
+        delivering.sleep(wait)
+        return False
+
+    def _renew_token(self, outcome: CallOutcome) -> bool:
+        try:
+            token = self._delivering.tokens.renewed(self._account, self._token or "")
+        except TokensUnavailable:
+            return self._try_later(outcome)
+        if token is None:
+            self._held.closed(Status.UNDELIVERABLE, outcome)
             return True
+        self._held.repeated(outcome, token_renewed=True)
+        self._token = token
         return False
 
     def _final_status(self, outcome: CallOutcome) -> Status:
@@ -125,7 +130,7 @@ class _Delivery:
     def _body(self) -> dict[str, Any]:
         turn, account = self._held.turn, self._account
         failure, text = turn.error_code, account.shown_failure_text
-        if self._last_resort:
+        if turn.last_resort:
             return reply.last_resort_body(
                 failure,
                 text,

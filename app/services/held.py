@@ -2,15 +2,15 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from app.domain import usage
 from app.domain.answers import Answer, Conversation
 from app.domain.delivery import CallOutcome, Verdict
-from app.domain.failures import OPENAI_FAILURES, AskError, Failure
+from app.domain.failures import OPENAI_FAILURES, AskError, ConversationTrouble, Failure
 from app.domain.prices import PriceBook
 from app.domain.quota import MARKS
-from app.domain.turn import DECIDED, UNDECIDED, Change, Hold, Status, Turn
+from app.domain.turn import DECIDED, UNDECIDED, Advanced, Change, Departure, Park, Parked, Status, Taken
 from app.services.ports import TurnStore
 
 
@@ -18,19 +18,27 @@ class HeldTurn:
     """The turn and the store behind it. prices: what its answer is counted with.
 
     Every method is one compare-and-set and raises TurnLost when another worker has taken the turn over, and
-    StoreUnavailable when Redis is away. In both cases the caller stops: whoever holds the turn goes on.
+    StoreUnavailable when Redis is away. In both cases the caller stops: whoever holds the turn goes on. Parked says
+    that the turn now waits without a worker: the caller stops too.
     """
 
-    def __init__(self, store: TurnStore, hold: Hold, turn: Turn, prices: PriceBook) -> None:
+    def __init__(self, store: TurnStore, taken: Taken, prices: PriceBook) -> None:
         self._store = store
-        self._hold = hold
+        self._hold = taken.hold
         self._prices = prices
-        self.turn = turn
+        self._departure = Departure(taken.egress) if taken.egress else None
+        self.turn = taken.turn
+        self.conversation = taken.conversation
 
-    def asking(self, conversation: Conversation, model: str | None) -> None:
-        """An attempt is about to be sent in this conversation. model: None where OpenAI alone knows which one."""
+    def asking(self, conversation: Conversation, model: str | None, gate: str | None) -> bool:
+        """An attempt is about to be sent in this conversation. model: None where OpenAI alone knows which one.
+
+        gate: of the key, which is passed by this; None where the attempt has been sent. Returns whether the gate
+        watches what comes of it.
+        Raises GateClosed; then nothing is sent.
+        """
         attempts = self.turn.attempts + 1
-        self._change(
+        return self._change(
             Change(
                 expect=UNDECIDED,
                 status=Status.ASKING,
@@ -41,9 +49,11 @@ class HeldTurn:
                     "api": conversation.api,
                     "conversation_id": conversation.conversation_id,
                     "answer_id": "",
+                    "gated": "",
                 },
                 conversation=conversation,
                 usage=usage.attempted(self.turn.day, model),
+                gate=gate,
             ),
             status=Status.ASKING,
             asked=True,
@@ -51,15 +61,17 @@ class HeldTurn:
             api=conversation.api,
             conversation_id=conversation.conversation_id,
             answer_id=None,
-        )
+            gated=None,
+        ).watched
 
-    def answer_begun(self, answer_id: str) -> None:
-        """OpenAI has named the response or run that will hold the answer."""
+    def answer_begun(self, answer_id: str, gate: str | None = None) -> None:
+        """OpenAI has named the response or run that will hold the answer. gate: one that watches for this."""
         self._change(
             Change(
                 expect=(Status.ASKING,),
                 steps=(("answer_begun", {"answer_id": answer_id}),),
                 fields={"answer_id": answer_id},
+                gate_holds=gate,
             ),
             answer_id=answer_id,
         )
@@ -72,10 +84,36 @@ class HeldTurn:
         """An attempt failed and is repeated after so many seconds."""
         self.told("retry", wait=round(wait, 3), **_told_error(error))
 
-    def answered(self, answer: Answer, marks: tuple[int, ...] = ()) -> None:
+    def made_afresh(self, why: ConversationTrouble) -> None:
+        """The conversation is replaced by a fresh one, which is done once in a turn."""
+        self._change(
+            Change(expect=UNDECIDED, steps=(("fresh_conversation", {"why": why}),), fields={"made_afresh": 1}),
+            made_afresh=True,
+        )
+
+    def waiting_for_key(self, gate: str, reason: Failure, until: float, maybe_there: bool) -> NoReturn:
+        """Its key is told to wait: the turn stands in the line of the gate, at the longest until a moment.
+
+        until: seconds since the epoch. reason: what the client is told if that moment comes first.
+        maybe_there: the question may stand in the conversation already. Raises Parked.
+        """
+        self._change(
+            Change(
+                expect=UNDECIDED,
+                steps=(("waiting_for_key", {}),),
+                fields={"gated": reason, "asked": int(maybe_there)},
+                park=Park(int(until * 1000), gate),
+            )
+        )
+        raise Parked
+
+    def answered(
+        self, answer: Answer, marks: tuple[int, ...] = (), *, leave: bool = True, gate: str | None = None
+    ) -> None:
         """The answer is here: it is stored and its reservation settled, before anybody is told.
 
         marks: per cent of the month's limit that the company wants to be told of, beside those that all are told of.
+        leave: whether Kommo can be told. gate: one that watches for this. Raises Parked.
         """
         fields: dict[str, str | int] = {"answer_id": answer.answer_id}
         if answer.model:
@@ -89,7 +127,7 @@ class HeldTurn:
                 "tokens_output": used.output,
                 "tokens_reasoning": used.reasoning,
             }
-        left = self._change(
+        advanced = self._change(
             Change(
                 expect=UNDECIDED,
                 status=Status.ANSWERED,
@@ -101,14 +139,21 @@ class HeldTurn:
                 sealed={"answer": answer.text},
                 conversation=self._conversation_with(answer),
                 usage=self._usage_of(answer),
-            )
+                leave=leave,
+                gate_holds=gate,
+            ),
+            status=Status.ANSWERED,
+            answer=answer.text,
         )
-        self.turn = replace(self.turn, status=Status.ANSWERED, answer=answer.text, remaining=left)
+        self._decided(advanced, leave)
 
-    def failed(self, failure: Failure, error: AskError | None = None) -> None:
-        """There is no answer and there will be none: the reservation is released."""
+    def failed(self, failure: Failure, error: AskError | None = None, *, leave: bool = True) -> None:
+        """There is no answer and there will be none: the reservation is released.
+
+        leave: whether Kommo can be told. Raises Parked.
+        """
         details = _told_error(error) if error else {}
-        left = self._change(
+        advanced = self._change(
             Change(
                 expect=UNDECIDED,
                 status=Status.FAILED,
@@ -117,38 +162,77 @@ class HeldTurn:
                 steps=(("failed", {**details, "error_code": failure}),),
                 fields={"error_code": failure},
                 usage=usage.ended(self.turn.day, failure),
-            )
+                leave=leave,
+            ),
+            status=Status.FAILED,
+            error_code=failure,
         )
-        self.turn = replace(self.turn, status=Status.FAILED, error_code=failure, remaining=left)
+        self._decided(advanced, leave)
 
-    def calling(self) -> None:
-        """A continue call leaves now; from then on a 404 may mean that it had arrived."""
+    def departure(self) -> Departure:
+        """When and from where the continue call leaves; from then on a 404 may mean that it had arrived.
+
+        Raises Parked where it must wait for its moment: whoever finds it free then takes the turn.
+        """
+        reserved, self._departure = self._departure, None
+        if reserved is None:
+            reserved = self._change(Change(expect=DECIDED, leave=True)).departure
+        if reserved is None:
+            raise Parked
+        return reserved
+
+    def not_delivered(self, outcome: CallOutcome, wait: float, *, park_until: float | None = None) -> None:
+        """Kommo could not take the continue call; it is repeated after so many seconds.
+
+        park_until: seconds since the epoch; the turn waits without a worker until then, and Parked is raised.
+        """
+        park = Park(int(park_until * 1000)) if park_until is not None else None
+        self._repeat(outcome, wait, park, offers=self.turn.offers + 1)
+        if park:
+            raise Parked
+
+    def repeated(self, outcome: CallOutcome, *, token_renewed: bool = False, last_resort: bool = False) -> None:
+        """Kommo refused the continue call; it is repeated at once, with another token or another body."""
+        changed: dict[str, Any] = {
+            "token_renewed": token_renewed or self.turn.token_renewed,
+            "last_resort": last_resort or self.turn.last_resort,
+        }
+        self._repeat(outcome, 0.0, None, **changed)
+
+    def closed(self, status: Status, outcome: CallOutcome | None = None, **details: Any) -> None:
+        """The turn is over: delivered, not waited for, or undeliverable; the next of its conversation is woken."""
+        told = {**(_told_outcome(outcome) if outcome else {}), **details}
+        # A replay of an undeliverable turn must know what a 404 means: the record says so of every call that left.
+        maybe = self.turn.maybe_delivered or (outcome is not None and outcome.maybe_arrived)
         self._change(
             Change(
                 expect=DECIDED,
-                steps=(("continue_call", {}),),
-                fields={"maybe_delivered": 1},
-            )
+                status=status,
+                steps=((status, told),),
+                fields={"maybe_delivered": int(maybe)},
+                close=True,
+                note=self._note_is_due(),
+            ),
+            status=status,
+            maybe_delivered=maybe,
         )
 
-    def not_delivered(self, outcome: CallOutcome, wait: float) -> None:
-        """A continue call was not accepted and is repeated after so many seconds."""
+    def _decided(self, advanced: Advanced, leave: bool) -> None:
+        self._departure = advanced.departure
+        if leave and advanced.departure is None:
+            raise Parked
+
+    def _repeat(self, outcome: CallOutcome, wait: float, park: Park | None, **changed: Any) -> None:
         maybe = self.turn.maybe_delivered or outcome.maybe_arrived
         self._change(
             Change(
                 expect=DECIDED,
                 steps=(("retry_continue", {"wait": round(wait, 3), **_told_outcome(outcome)}),),
-                fields={"maybe_delivered": int(maybe)},
+                fields={"maybe_delivered": int(maybe), **{name: int(value) for name, value in changed.items()}},
+                park=park,
             ),
             maybe_delivered=maybe,
-        )
-
-    def closed(self, status: Status, outcome: CallOutcome | None = None, **details: Any) -> None:
-        """The turn is over: delivered, not waited for, or undeliverable; the next of its conversation is woken."""
-        told = {**(_told_outcome(outcome) if outcome else {}), **details}
-        self._change(
-            Change(expect=DECIDED, status=status, steps=((status, told),), close=True, note=self._note_is_due()),
-            status=status,
+            **changed,
         )
 
     def _conversation_with(self, answer: Answer) -> Conversation | None:
@@ -158,17 +242,20 @@ class HeldTurn:
     def _usage_of(self, answer: Answer) -> usage.Figures:
         turn = self.turn
         place = usage.Place(turn.day, turn.hour, turn.handler, turn.line, turn.weight)
-        return usage.answered(place, answer, self._prices, datetime.fromtimestamp(turn.accepted_at / 1000, UTC))
+        return usage.answered(place, answer, self._prices, datetime.fromtimestamp(turn.begun_at / 1000, UTC))
 
     def _note_is_due(self) -> bool:
         failure = self.turn.error_code
         worth_it = failure in OPENAI_FAILURES or (failure is Failure.PLAN_QUOTA and self.turn.first_refusal)
         return worth_it and self.turn.note_lead_id is not None
 
-    def _change(self, change: Change, **known: Any) -> int:
-        left = self._store.advance(self._hold, self.turn, change)
-        self.turn = replace(self.turn, **known)
-        return left
+    def _change(self, change: Change, **known: Any) -> Advanced:
+        advanced = self._store.advance(self._hold, self.turn, change)
+        if change.charge:
+            known["remaining"] = advanced.remaining
+        if known:
+            self.turn = replace(self.turn, **known)
+        return advanced
 
 
 def _told_error(error: AskError) -> dict[str, Any]:

@@ -11,12 +11,8 @@ from app.domain.failures import Failure
 from app.domain.note_texts import alert_text, failure_note
 from app.domain.notes import DueNote
 from app.domain.turn import Turn
-from app.services.leaving import may_leave
 from app.services.ports import Accounts, Crm, Notes, Pace, Tokens, TurnReader
 
-# A note may take the next free moment of the rate and no later one: continue calls go first.
-LONGEST_WAIT = 0.5
-POSTPONED_SECONDS = 5.0
 # After this long the rate has no room for notes, or Kommo refuses them: they are dropped.
 KEPT_SECONDS = 900.0
 CALL_SECONDS = 20.0
@@ -24,7 +20,10 @@ CALL_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Noting:
-    """The flow of notes."""
+    """The flow of notes.
+
+    A note takes a moment of the rate that nobody else wants; it is tried again after `postponed` seconds.
+    """
 
     notes: Notes
     turns: TurnReader
@@ -33,8 +32,10 @@ class Noting:
     pace: Pace
     crm: Crm
     address_of: Callable[[Account], str]
+    public_url: str
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
+    postponed: float = 1.0
 
     def write_one(self) -> bool:
         """Write one note that is due; False when there is none. Raises StoreUnavailable."""
@@ -46,19 +47,26 @@ class Noting:
         token = self.tokens.current(account) if account else None
         if turn is None or account is None or token is None or turn.note_lead_id is None:
             self.notes.end(note, "note_dropped", detail="nobody_to_write_to")
-        elif self.clock() - turn.accepted_at / 1000 > KEPT_SECONDS:
+        elif self.clock() - turn.begun_at / 1000 > KEPT_SECONDS:
             self.notes.end(note, "note_dropped", detail="no_room_in_the_rate")
-        elif not may_leave(self.pace, account.account_id, lambda: LONGEST_WAIT, self.sleep):
-            self.notes.postpone(note, POSTPONED_SECONDS)
         else:
-            self._ended(note, self._written(note, turn, account, token))
+            self._write(note, turn, account, token)
         return True
 
-    def _written(self, note: DueNote, turn: Turn, account: Account, token: str) -> CallOutcome:
+    def _write(self, note: DueNote, turn: Turn, account: Account, token: str) -> None:
+        departure = self.pace.departure(account.account_id)
+        if departure is None:
+            self.notes.postpone(note, self.postponed)
+            return
+        self.sleep(departure.wait)
+        self._ended(note, self._written(note, turn, account, token, departure.egress))
+
+    def _written(self, note: DueNote, turn: Turn, account: Account, token: str, egress: str) -> CallOutcome:
         if note.alert:
             text = alert_text(note.alert.mark, note.alert.used, note.alert.limit, account.locale)
         else:
-            text = failure_note(turn.error_code or Failure.OPENAI_UNEXPECTED, account.locale, turn.request_id)
+            failure = turn.error_code or Failure.OPENAI_UNEXPECTED
+            text = failure_note(failure, account.locale, turn.request_id, self.public_url)
         return self.crm.add_note(
             self.address_of(account),
             turn.note_lead_id or 0,
@@ -66,6 +74,7 @@ class Noting:
             note.name,
             token,
             Deadline(self.clock() + CALL_SECONDS, self.clock),
+            egress,
         )
 
     def _ended(self, note: DueNote, outcome: CallOutcome) -> None:
@@ -73,7 +82,7 @@ class Noting:
             # Better no note than two.
             self.notes.end(note, "note_unknown", detail=outcome.detail)
         elif outcome.verdict is Verdict.TRY_LATER:
-            self.notes.postpone(note, outcome.retry_after or POSTPONED_SECONDS)
+            self.notes.postpone(note, outcome.retry_after or self.postponed)
         elif outcome.verdict is Verdict.ACCEPTED:
             self.notes.end(note, "note_written")
         else:

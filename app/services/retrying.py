@@ -51,7 +51,7 @@ def repeated(
         failed = yield 0.0
         while True:
             own = next(spread) * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing
-            wait = _wait(own, retry_after(failed), patience)
+            wait = next_wait(own, retry_after(failed), patience.left(), patience.last_try)
             if wait is None:
                 return
             failed = yield wait
@@ -69,13 +69,24 @@ def repeated(
     return decorated(attempt)()
 
 
-def _wait(own: float, asked: float | None, patience: Patience) -> float | None:
-    """Seconds to wait: our own, or what the partner asked for and a share of ours; None when there is no time."""
-    left = patience.left()
+def next_wait(own: float, asked: float | None, left: float, last_try: float | None = None) -> float | None:
+    """Seconds to wait: our own, or what the partner asked for and a share of ours; None when there is no time.
+
+    left: seconds that there are. last_try: as in Patience.
+    """
     wait = own if asked is None else asked + own / 4
     if wait < left:
         return wait
-    if patience.last_try is None:
+    if last_try is None:
         return None
-    latest = left - patience.last_try
-    return latest if latest > max(asked or 0.0, patience.last_try) else None
+    latest = left - last_try
+    return latest if latest > max(asked or 0.0, last_try) else None
+
+
+def own_wait(tries: int, first: float, longest: float) -> float:
+    """Seconds of our own before the next try, after so many: random, doubled each time, in the way of `repeated`."""
+    spread = backoff.expo(base=2, factor=first, max_value=longest)
+    next(spread)
+    for _ in range(tries):
+        wait = next(spread)
+    return wait * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards nothing

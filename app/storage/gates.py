@@ -1,48 +1,61 @@
 """Gates of OpenAI keys: while a key is told to wait, no worker sends with it (contract 6)."""
 
 import hashlib
+import time
+from collections.abc import Callable
 
 from redis import Redis
 
 from app.domain.failures import Failure
-from app.storage import keys
+from app.domain.turn import GateClosed
 from app.storage.availability import availability
+from app.storage.scripts import script
 
-_CLOSE = """
-if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[2]) then
-  redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-end
-"""
+# A longer wait is tried after this one: OpenAI names hours where a day's limit is spent, and limits are raised sooner.
+LONGEST_SECONDS = 600.0
 
 
 class RedisGates:
-    """One gate per API key, known by a fingerprint; closed for as long as its entry lives in Redis.
+    """One gate for each API key; lua/gates.lua tells how it closes and opens. Raises StoreUnavailable.
 
-    Every method raises StoreUnavailable when Redis is away.
+    clock: seconds since the epoch; the service's.
     """
 
-    def __init__(self, redis: "Redis") -> None:
-        self._redis = redis
-        self._close = redis.register_script(_CLOSE)
+    def __init__(self, redis: "Redis", clock: Callable[[], float] = time.time) -> None:
+        self._pass = script(redis, "pass_gate")
+        self._close = script(redis, "close_gate")
+        self._free = script(redis, "free_gate")
+        self._clock = clock
 
-    def closed(self, api_key: str) -> tuple[float, Failure]:
-        """Seconds for which nothing may be sent with this key, and why. 0 seconds when the gate is open."""
-        key = keys.gate(_fingerprint(api_key))
+    def name(self, api_key: str) -> str:
+        """The fingerprint by which the gate of a key is known; nothing of the key can be had from it."""
+        return hashlib.sha256(api_key.encode()).hexdigest()[:32]
+
+    def enter(self, gate: str, request_id: str) -> bool:
+        """Pass the gate with a turn that is to send something now. Returns whether the gate watches what comes of it.
+
+        Raises GateClosed.
+        """
         with availability():
-            pipeline = self._redis.pipeline(transaction=False)
-            pipeline.pttl(key)
-            pipeline.get(key)
-            left, reason = pipeline.execute()
-        return (left / 1000, Failure(reason.decode())) if reason and left > 0 else (0.0, Failure.OPENAI_QUOTA)
+            passed, said, reason = self._pass(args=[gate, request_id, self._now()])
+        if not passed:
+            raise GateClosed(said / 1000, Failure(reason.decode()))
+        return bool(said)
 
-    def close(self, api_key: str, seconds: float, reason: Failure) -> None:
-        """Close the gate for so many seconds; one that is closed for longer stays so.
+    def close(self, gate: str, seconds: float, reason: Failure) -> None:
+        """Let nobody pass for so many seconds, and then one at a time until OpenAI has begun to answer one.
 
         reason: what a turn is told that cannot wait so long.
         """
+        now = self._now()
+        until = now + int(min(seconds, LONGEST_SECONDS) * 1000)
         with availability():
-            self._close(keys=[keys.gate(_fingerprint(api_key))], args=[reason.value, max(1, int(seconds * 1000))])
+            self._close(args=[gate, now, until, reason.value])
 
+    def free(self, gate: str, request_id: str) -> None:
+        """A turn that passed tells nothing about the key: let the next one test the ground."""
+        with availability():
+            self._free(args=[gate, request_id, self._now()])
 
-def _fingerprint(api_key: str) -> str:
-    return hashlib.sha256(api_key.encode()).hexdigest()[:32]
+    def _now(self) -> int:
+        return int(self._clock() * 1000)

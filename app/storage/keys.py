@@ -11,7 +11,8 @@ PREFIX = "bytegpt:"
 def account(account_id: int) -> str:
     """Hash: one account. Until it is removed.
 
-    `record` (JSON), `secrets` (sealed), `version`, `paused`, `plan`, and `next_plan` from `next_plan_period` on.
+    `record` (JSON), `secrets` (sealed), `version`, `paused`, `plan`, and `next_plan` from `next_plan_period` on;
+    `retention_days`, and `removing` while it is being removed.
     """
     return f"{PREFIX}account:{account_id}"
 
@@ -37,7 +38,7 @@ def plans() -> str:
 
 
 def turn(request_id: str) -> str:
-    """Hash: one turn, its texts sealed. 30 days from its end."""
+    """Hash: one turn, its texts sealed. 30 days from its end, longer where its account keeps texts for longer."""
     return f"{PREFIX}turn:{request_id}"
 
 
@@ -69,6 +70,26 @@ def line(account_id: int, conversation_key: str) -> str:
 def conversation(account_id: int, conversation_key: str) -> str:
     """Hash: the conversation at OpenAI of one client of one account. Until it is forgotten."""
     return f"{PREFIX}conversation:{account_id}:{conversation_key}"
+
+
+def past_conversations(account_id: int, conversation_key: str) -> str:
+    """Set: what that client's conversation was before, `<api> <id>`. Until it is forgotten."""
+    return f"{PREFIX}past_conversations:{account_id}:{conversation_key}"
+
+
+def forgetting(account_id: int, conversation_key: str) -> str:
+    """Hash: how far one contact is forgotten, and ids at OpenAI to delete. Until they are deleted, 400 days at most."""
+    return f"{PREFIX}forgetting:{account_id}:{conversation_key}"
+
+
+def removal(account_id: int) -> str:
+    """Hash: how much of an account was removed so far, by kind. Until it is removed."""
+    return f"{PREFIX}removal:{account_id}"
+
+
+def texts_erased() -> str:
+    """Hash: up to which acceptance each account's texts were erased, in milliseconds. Until the account is removed."""
+    return f"{PREFIX}texts_erased"
 
 
 def quota(account_id: int, period: str) -> str:
@@ -126,24 +147,89 @@ def contact_span(account_id: int, conversation_key: str, span: str) -> str:
     return f"{PREFIX}contact_span:{account_id}:{conversation_key}:{span}"
 
 
+def widget_token(account_id: int, digest: str) -> str:
+    """String: who used a one-time token of the widget's front end, known by a hash. Until the token expires."""
+    return f"{PREFIX}widget_token:{account_id}:{digest}"
+
+
+def widget_minute(account_id: int, what: str, minute: int) -> str:
+    """String: saves or checks of one account's settings in one minute. 2 minutes."""
+    return f"{PREFIX}widget_minute:{account_id}:{what}:{minute}"
+
+
 def notes() -> str:
     """Sorted set: turns whose lead is due a note, by when to try. Until written or given up."""
     return f"{PREFIX}notes"
 
 
 def gate(fingerprint: str) -> str:
-    """String: why an OpenAI key, known by its fingerprint, must not be used now. As long as that holds."""
+    """Hash: what an OpenAI key, known by its fingerprint, is told to wait for (lua/gates.lua). Minutes."""
     return f"{PREFIX}gate:{fingerprint}"
+
+
+def gate_line(fingerprint: str) -> str:
+    """Sorted set: ids of the turns that wait for a key, by acceptance. Gone when empty."""
+    return f"{gate(fingerprint)}:line"
+
+
+def gates() -> str:
+    """Sorted set: fingerprints of the gates in whose line somebody waits, by when to look after them."""
+    return f"{PREFIX}gates"
+
+
+def queued() -> str:
+    """Sorted set: accounts whose turns wait for a worker, by round (lua/fair.lua has the keys beside it)."""
+    return f"{PREFIX}queued"
+
+
+def queued_of(account_id: int) -> str:
+    """Sorted set: ids of an account's turns that wait for a worker, by acceptance. Gone when empty."""
+    return f"{queued()}:{account_id}"
+
+
+def ready() -> str:
+    """Sorted set: accounts whose continue calls wait for their moment, by round."""
+    return f"{PREFIX}ready"
+
+
+def ready_of(account_id: int) -> str:
+    """Sorted set: ids of an account's turns whose continue call waits for its moment, by acceptance."""
+    return f"{ready()}:{account_id}"
+
+
+def bell() -> str:
+    """List of at most one element: there while something waits for a worker that may be idle."""
+    return f"{PREFIX}bell"
 
 
 def pace_of_egress(egress: str) -> str:
     """String: when the next call to Kommo may leave from an egress address, in microseconds. Seconds."""
-    return f"{PREFIX}pace:{egress}"
+    return f"{PREFIX}pace:egress:{egress}"
 
 
-def pace_of_account(egress: str, account_id: int) -> str:
+def pace_of_account(account_id: int) -> str:
     """String: when the next call to Kommo may be made for an account, in microseconds. Seconds."""
-    return f"{PREFIX}pace:{egress}:{account_id}"
+    return f"{PREFIX}pace:account:{account_id}"
+
+
+def unfinished_hooks() -> str:
+    """Sorted set: hooks of Kommo that are not worked off yet, by when to try. Until they are, a day at most."""
+    return f"{PREFIX}hooks"
+
+
+def unfinished_hook(name: str) -> str:
+    """String: one such hook, with its code or tokens (sealed). As long as it stands in the set."""
+    return f"{PREFIX}hook:{name}"
+
+
+def oauth_state(nonce: str) -> str:
+    """String: who used the state of an OAuth window. Until the state expires."""
+    return f"{PREFIX}oauth_state:{nonce}"
+
+
+def token_checks() -> str:
+    """Sorted set: ids of accounts by when their tokens of Kommo are looked at next. For ever."""
+    return f"{PREFIX}token_checks"
 
 
 def lock(name: str) -> str:
@@ -154,3 +240,38 @@ def lock(name: str) -> str:
 def workers() -> str:
     """Sorted set: names of living worker processes by the time at which they last said so."""
     return f"{PREFIX}workers"
+
+
+def audit_log() -> str:
+    """Stream: what operators have done. 400 days, and the newest 100,000 lines at the most."""
+    return f"{PREFIX}audit_log"
+
+
+def operator_session(digest: str) -> str:
+    """String: one login at the console (JSON), known by a hash of its id. Until it is over."""
+    return f"{PREFIX}operator_session:{digest}"
+
+
+def login_attempts(kind: str, whose: str) -> str:
+    """String: attempts to log in that are counted together; whose is hashed. 15 minutes, or until their lock ends."""
+    return f"{PREFIX}login_attempts:{kind}:{hashlib.sha256(whose.encode()).hexdigest()[:32]}"
+
+
+def worker(name: str) -> str:
+    """String: how busy a worker process is (JSON). As long as it counts as living."""
+    return f"{PREFIX}worker:{name}"
+
+
+def metrics() -> str:
+    """Hash: what all processes have counted, by the fields of domain/metrics.py. For ever."""
+    return f"{PREFIX}metrics"
+
+
+def metrics_of(source: str) -> str:
+    """String: the number of the last batch of counts that a process added there. An hour."""
+    return f"{PREFIX}metrics:{source}"
+
+
+def access_trouble() -> str:
+    """Hash: accounts that Kommo gives no access, `lost` or `revoked` by id. Until it does, or they are removed."""
+    return f"{PREFIX}access_trouble"

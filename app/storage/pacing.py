@@ -1,43 +1,60 @@
 """The pace of calls to Kommo, shared by all processes and machines behind one egress address (kommo.md 8.8)."""
 
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
 from redis import Redis
 
-from app.storage import keys
+from app.domain.turn import Departure
 from app.storage.availability import availability
 from app.storage.scripts import script
 
 MICRO = 1_000_000
+# A call whose moment is so near waits for it where it is; every other one waits in its place, without a thread.
+NEAR_SECONDS = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class KommoPace:
+    """rate, account_rate: calls a second from one egress address, and for one account.
+
+    egress: names of the public addresses that calls leave from here.
+    """
+
+    egress: Sequence[str]
+    rate: float
+    account_rate: float
+
+    def arguments(self) -> dict[str, Any]:
+        """As lua/pacing.lua wants it."""
+        return {
+            "egress": [[name, int(MICRO / self.rate)] for name in self.egress],
+            "account": int(MICRO / self.account_rate),
+            "within": int(NEAR_SECONDS * MICRO),
+        }
 
 
 class RedisPace:
-    """Hands out the moments at which calls may leave.
+    """Hands out the moments of calls that are no continue calls. Raises StoreUnavailable."""
 
-    rate, account_rate: calls per second from one egress address, and for one account.
-    egress: name of the public address the calls leave from.
-    """
+    def __init__(self, redis: "Redis", pace: KommoPace) -> None:
+        self._leave = script(redis, "leave")
+        self._hold_account = script(redis, "hold_account")
+        self._pace = pace.arguments()
 
-    def __init__(self, redis: "Redis", *, egress: str, rate: float, account_rate: float) -> None:
-        self._pace = script(redis, "pace")
-        self._egress = egress
-        self._between = int(MICRO / rate)
-        self._account_between = int(MICRO / account_rate)
+    def departure(self, account_id: int, *, ahead: bool = False, within: float = NEAR_SECONDS) -> Departure | None:
+        """The moment of one call, reserved; None where continue calls wait for theirs, or it is further away.
 
-    def account_wait(self, account_id: int, longest: float) -> float | None:
-        """Seconds until the moment reserved in the account's own pace; None when more than `longest` away.
-
-        Wait for it, then ask for egress_wait. Raises StoreUnavailable.
+        ahead: the call may not wait for them, because they may wait for it. within: seconds.
         """
-        return self._reserve(keys.pace_of_account(self._egress, account_id), self._account_between, longest)
-
-    def egress_wait(self, longest: float) -> float | None:
-        """Seconds until the moment reserved for one call from this address; None when more than `longest` away.
-
-        A moment that is reserved and not used is lost to all: reserve only what will be sent.
-        Raises StoreUnavailable.
-        """
-        return self._reserve(keys.pace_of_egress(self._egress), self._between, longest)
-
-    def _reserve(self, key: str, between: int, longest: float) -> float | None:
+        pace = self._pace | {"within": int(within * MICRO)}
         with availability():
-            wait = self._pace(keys=[key], args=[between, int(longest * MICRO)])
-        return None if wait < 0 else int(wait) / MICRO
+            found = self._leave(args=[account_id, json.dumps(pace), int(ahead)])
+        return Departure(found[0].decode(), found[1] / MICRO) if found else None
+
+    def hold(self, account_id: int, seconds: float) -> None:
+        """Let no call leave for this account for so long."""
+        with availability():
+            self._hold_account(args=[account_id, int(seconds * MICRO)])

@@ -50,7 +50,7 @@ class CurrentDirectory:
     """Accounts and secrets as they are now. Raises StoreUnavailable."""
 
     def __init__(self, accounts: RedisAccounts, secrets: IntegrationSecrets, clock: Callable[[], float]) -> None:
-        self.memory_of_accounts = _Memory[int, Account | None](accounts.get, clock)
+        self.memory_of_accounts = _Memory[int, Account | None](lambda known: _installed(accounts.get(known)), clock)
         self.memory_of_secrets = _Memory[str, Sequence[str]](secrets.of, clock)
 
     def account(self, account_id: int) -> Account | None:
@@ -60,6 +60,11 @@ class CurrentDirectory:
     def secrets_of(self, client_id: str) -> Sequence[str]:
         """Client secrets of an integration, newest first; empty for an unknown one."""
         return self.memory_of_secrets.fresh(client_id)
+
+
+def _installed(account: Account | None) -> Account | None:
+    """The account, unless the company has taken its access back or it is being removed: then it is not installed."""
+    return None if account is None or account.access == "revoked" or account.removing else account
 
 
 class RememberedDirectory:
@@ -83,3 +88,25 @@ def directories(
     """What the door asks first, and what it asks when that was not enough."""
     current = CurrentDirectory(accounts, secrets, clock)
     return RememberedDirectory(current), current
+
+
+class AccountsByVersion:
+    """Account records, read anew only when their version has changed. Used by many threads. Raises StoreUnavailable."""
+
+    def __init__(self, accounts: RedisAccounts) -> None:
+        self._accounts = accounts
+        self._known: dict[int, Account] = {}
+
+    def at(self, account_id: int, version: int) -> Account | None:
+        """The account in this version or a later one, None where it is not installed any more."""
+        known = self._known.get(account_id)
+        if known is not None and known.version == version:
+            return known
+        found = self._accounts.get(account_id)
+        if len(self._known) >= MOST:
+            self._known.clear()
+        if found is None:
+            self._known.pop(account_id, None)
+        else:
+            self._known[account_id] = found
+        return found

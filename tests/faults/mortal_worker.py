@@ -7,15 +7,18 @@ library calls that reach the wire is every moment counted at which a process may
 - before a command to Redis leaves, and after its answer came (a pipeline is one command here);
 - before an HTTP request is sent, after it was sent, and after the head of its answer came.
 
-Those of the thread that runs the turn count, and those of the main thread from the moment it has a job until a thread
-has it. Between the answer of one command and the sending of the next nothing happens that anybody else could notice;
-a thin walk leaves the moments after the answers of Redis out.
+Those of the thread that works on the turn count, and those of the thread that took it from the moment it has it until
+the other one does. Between the answer of one command and the sending of the next nothing happens that anybody else
+could notice; a thin walk leaves the moments after the answers of Redis out.
+
+A worker here has one turn and minds no other business: it lets no other calls leave, and wakes nobody.
 
 The program is ordered about with lines of JSON on stdin, and answers each with one on stdout:
 
-  {"order": "breed", "generations": [[1, 2, …], …], "fate": "killed", "thin": false}
-      One worker for each moment, which is named by its number or by what it is called. Answered when all could take
-      a job. `fate` may be "frozen": SIGSTOP instead of SIGKILL.
+  {"order": "breed", "generations": [{"moments": [1, 2, …], "from": "queue"}, …], "fate": "killed", "thin": false}
+      One worker for each moment, which is named by its number or by what it is called; a moment that never comes is
+      survived. Each takes its turn from the queue, or, with "from": "calls", when its continue call may leave. Answered
+      when all could take one. `fate` may be "frozen": SIGSTOP instead of SIGKILL.
   {"order": "release"}
       Let each worker of the first generation take one turn; when all have one, each of the second, and so on, and
       then start the successor, an ordinary worker. Answered when all have ended or are frozen.
@@ -48,13 +51,17 @@ import workers.run  # noqa: F401 - the same
 from app.cli.main import run
 from app.clients.timed_connection import TimedAdapter, TimedConnection
 from app.storage.scripts import script
+from app.storage.taking import Departing, RedisTaking, Swept
 from workers.pool import ThreadWorker
 from workers.runtime import Runtime
+from workers.slots import Slots
 
 # No worker here outlives this by much, whatever goes wrong with a test.
 LIFETIME_SECONDS = 90
-# What a job comes to whose turn another worker has in hand.
-NOT_OURS = {"status": "nothing to do"}
+# Of a turn and of whoever looks after turns. Redis knows them from a service's second turn on.
+SCRIPTS = ("take", "advance", "pass_gate", "close_gate", "free_gate", "depart", "sweep", "wake", "renew", "give_back")
+# Those that hand a turn out, and where it stands in what they answer.
+_HAND_OUT = {"take": 0, "depart": 1}
 
 _SIGNALS = {"killed": signal.SIGKILL, "frozen": signal.SIGSTOP}
 _STEP = re.compile(rb'"steps": \[\["(\w+)"')
@@ -72,11 +79,12 @@ class Moments:
         self._fate = fate
         self._thin = thin
         self._told = told
-        self._job_in_hand = False
         self._turn = ""
+        # The thread that took the turn, as long as no other one has it.
+        self._taker: threading.Thread | None = None
         self._thread = threading.local()
         unconnected = redis.Redis()
-        self._scripts = {script(unconnected, name).sha.encode(): name for name in ("claim", "advance", "pace")}
+        self._scripts = {script(unconnected, name).sha.encode(): name for name in SCRIPTS}
 
     def passed(self, when: str, what: str) -> None:
         """One more moment has come, if this thread works on the turn."""
@@ -115,27 +123,28 @@ class Moments:
     def answer(self, value: Any) -> None:
         """Redis has answered; of a pipeline's answers only the first counts."""
         command, self._thread.command = getattr(self._thread, "command", None), None
-        if command == "BLMOVE" and value is not None:
-            self._job_in_hand = True
-            self._turn = value.decode().rpartition("-")[0]
+        if command in _HAND_OUT and (turns := value[_HAND_OUT[command]]):
+            self._taker = threading.current_thread()
+            self._turn = turns[0][0].decode()
         if command is not None and not self._thin:
             self.passed("after", command)
 
-    def job_handed_over(self) -> None:
-        """The main thread has given its job to a thread."""
-        self._job_in_hand = False
+    def handed_over(self) -> None:
+        """Whoever took the turn gives it to the thread that works on it."""
+        self._taker = None
         if not self.survived:
             self.tell("taken")
 
-    def forget(self) -> None:
-        """It was no turn of ours: the next one is the first."""
-        self.trail.clear()
+    @property
+    def has_turn(self) -> bool:
+        """Whether its turn was ever taken."""
+        return bool(self._turn)
 
     def _counts(self) -> bool:
         if getattr(self._thread, "aside", False):
             return False
         thread = threading.current_thread()
-        return thread.name.startswith("turn") or (self._job_in_hand and thread is threading.main_thread())
+        return thread is self._taker or thread.name.startswith(("turn_", "call_"))
 
     def _name_of(self, data: bytes) -> str:
         reader = hiredis.Reader()
@@ -210,43 +219,74 @@ def _watch_http(moments: Moments) -> None:
     _wrap(TimedConnection, "getresponse", wait)
 
 
-def _one_turn_behind_a_gate(moments: Moments, gate: int) -> None:
-    """Let the worker take its first job when the gate opens, and none after its first turn."""
-    gate_passed = threading.Event()
-    workers: list[ThreadWorker] = []
+class _OneTurn:
+    """Lets the worker take its first turn, from there, when the gate opens, and none after it."""
 
-    def dequeue(plain: Callable[..., Any]) -> Callable[..., Any]:
-        def gated(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if not gate_passed.is_set():
-                workers.append(self)
-                moments.tell("ready")
-                os.read(gate, 1)
-                gate_passed.set()
-            return plain(self, *args, **kwargs)
+    def __init__(self, moments: Moments, gate: int, source: str) -> None:
+        self._moments = moments
+        self._gate = gate
+        self._source = source
+        self._standing_there = threading.Lock()
+        self._passed = False
+        self._worker: ThreadWorker
+        _wrap(ThreadWorker, "dequeue_job_and_maintain_ttl", self._from_the_queue)
+        _wrap(RedisTaking, "departing", self._from_the_calls)
+        _wrap(Slots, "run", self._handed_over)
+        _wrap(Runtime, "work_on", self._worked_on)
+
+    def _wait_at_gate(self) -> None:
+        with self._standing_there:
+            if not self._passed:
+                self._moments.tell("ready")
+                os.read(self._gate, 1)
+                self._passed = True
+
+    def _from_the_queue(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        def gated(worker: ThreadWorker, *args: Any, **kwargs: Any) -> Any:
+            self._worker = worker
+            if self._source == "queue":
+                self._wait_at_gate()
+            else:
+                worker.stopping.wait()
+            return plain(worker, *args, **kwargs)
 
         return gated
 
-    def execute(plain: Callable[..., Any]) -> Callable[..., Any]:
-        def watched(self: Any, *args: Any, **kwargs: Any) -> Any:
-            moments.job_handed_over()
-            return plain(self, *args, **kwargs)
-
-        return watched
-
-    def answer(plain: Callable[..., Any]) -> Callable[..., Any]:
-        def once(self: Any, request_id: str) -> Any:
-            told = plain(self, request_id)
-            if told == NOT_OURS and not moments.survived:
-                moments.forget()
-            else:
-                workers[0].request_stop(None, None)
-            return told
+    def _from_the_calls(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        def once(taking: RedisTaking, _most: int, crowded: Any) -> Any:
+            if self._source == "queue" or self._moments.has_turn:
+                return Departing()
+            self._wait_at_gate()
+            return plain(taking, 1, crowded)
 
         return once
 
-    _wrap(ThreadWorker, "dequeue_job_and_maintain_ttl", dequeue)
-    _wrap(ThreadWorker, "execute_job", execute)
-    _wrap(Runtime, "answer", answer)
+    def _handed_over(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(*args: Any, **kwargs: Any) -> None:
+            self._moments.handed_over()
+            plain(*args, **kwargs)
+
+        return watched
+
+    def _worked_on(self, plain: Callable[..., Any]) -> Callable[..., Any]:
+        def once(*args: Any) -> None:
+            try:
+                plain(*args)
+            finally:
+                self._worker.request_stop(None, None)
+
+        return once
+
+
+def _no_other_business(moments: Moments) -> None:
+    """See that what lost workers left is put back until the own turn is there; leave all else to others."""
+
+    def sweep(plain: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda self, _most: Swept() if moments.has_turn else plain(self, 0)
+
+    _wrap(RedisTaking, "due", sweep)
+    _wrap(RedisTaking, "wake", lambda _: lambda _self: None)
+    _wrap(RedisTaking, "any_ready", lambda _: lambda _self: False)
 
 
 class _Mortal:
@@ -291,9 +331,9 @@ class _Nursery:
         self._frozen: list[_Mortal] = []
         self._successor: int | None = None
 
-    def breed(self, generations: list[list[int | str]], fate: str, thin: bool) -> dict[str, Any]:
-        """Fork the mortals and wait until all could take a job."""
-        self._generations = [self._generation(fatal, fate, thin) for fatal in generations]
+    def breed(self, generations: list[dict[str, Any]], fate: str, thin: bool) -> dict[str, Any]:
+        """Fork the mortals and wait until all could take a turn."""
+        self._generations = [self._generation(each["moments"], each["from"], fate, thin) for each in generations]
         for mortals, _ in self._generations:
             for mortal in mortals:
                 mortal.hear()
@@ -327,23 +367,24 @@ class _Nursery:
         return {"exit": os.waitstatus_to_exitcode(status)}
 
     @staticmethod
-    def _generation(fatal_moments: list[int | str], fate: str, thin: bool) -> tuple[list[_Mortal], int]:
+    def _generation(fatal_moments: list[int | str], source: str, fate: str, thin: bool) -> tuple[list[_Mortal], int]:
         """One mortal for each moment, all behind one gate, and the end of the pipe by which it opens."""
         gate, opener = os.pipe()
         mortals = []
         for fatal in fatal_moments:
             reading, writing = os.pipe()
-            process = _forked(partial(_mortal, Moments(fatal, fate, thin, writing), gate))
+            process = _forked(partial(_mortal, Moments(fatal, fate, thin, writing), gate, source))
             os.close(writing)
             mortals.append(_Mortal(process, os.fdopen(reading)))
         return mortals, opener
 
 
-def _mortal(moments: Moments, gate: int) -> int:
+def _mortal(moments: Moments, gate: int, source: str) -> int:
     os.environ["WORKER_CONCURRENCY"] = "1"
     _watch_redis(moments)
     _watch_http(moments)
-    _one_turn_behind_a_gate(moments, gate)
+    _OneTurn(moments, gate, source)
+    _no_other_business(moments)
     code = run(["worker"])
     moments.end("in peace")
     return code

@@ -15,8 +15,17 @@ from typing import Any, Literal, Self
 PROGRAM = Path(__file__).with_name("mortal_worker.py")
 END_SECONDS = 10.0
 Fate = Literal["killed", "frozen"]
+Source = Literal["queue", "calls"]
 # How each end of a worker looks from outside.
 EXITS = {"killed": -signal.SIGKILL, "frozen": None, "in peace": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """Workers that are released at once, one for each moment. source: where each takes its turn from."""
+
+    moments: Sequence[int | str]
+    source: Source = "queue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +61,10 @@ class Nursery:
                 start_new_session=True,
             )
 
-    def breed(self, generations: Sequence[Sequence[int | str]], *, fate: Fate, thin: bool) -> None:
+    def breed(self, generations: Sequence[Generation], *, fate: Fate, thin: bool) -> None:
         """Start a worker for each moment; returns when all wait to be released."""
-        self._order("breed", generations=[list(moments) for moments in generations], fate=fate, thin=thin)
+        told = [{"moments": list(each.moments), "from": each.source} for each in generations]
+        self._order("breed", generations=told, fate=fate, thin=thin)
 
     def release(self) -> list[Life]:
         """Let each take one turn and live as long as it may. An ordinary worker is started that lives after them."""

@@ -5,15 +5,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+from app.domain.failures import Failure
+from app.storage import keys
+from app.storage.gates import RedisGates
 from app.storage.scripts import script
 from sandbox.flows import recommended_flow
 from sandbox.kommo_chat import Client
 from sandbox.kommo_webhook import SentWebhook
 from sandbox.stack import Company, Stack
 from tests.faults.evidence import End, Witness, answered_once, failed_once, request_id
-from tests.faults.nursery import Fate, Life, Nursery
+from tests.faults.mortal_worker import SCRIPTS
+from tests.faults.nursery import Fate, Generation, Life, Nursery, Source
 from tests.waiting import wait_until
 
 # Workers at once. A turn has a little fewer moments, so that one wave is enough.
@@ -22,11 +26,14 @@ WAVE, THIN_WAVE = 50, 30
 TURN_SECONDS = 10
 # Where two workers die one after the other.
 LONGER_TURN_SECONDS = 14
-SETTINGS = {"DELIVERY_PATIENCE": "20", "KOMMO_RATE": "500", "KOMMO_ACCOUNT_RATE": "500"}
+# A rate at which every call may leave at once.
+SETTINGS = {"DELIVERY_PATIENCE": "20", "KOMMO_RATE": "100000", "KOMMO_ACCOUNT_RATE": "100000"}
 PATIENCE = 25.0
 REQUESTS = 1000
-# Of a turn. Redis knows them from a service's second turn on.
-SCRIPTS = ("claim", "advance", "pace")
+# Seconds for which nobody may use the key, or call Kommo, where a scenario says so.
+WAIT_SECONDS = 4.0
+# Of which there is none.
+NEVER = "never"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +43,9 @@ class Scenario:
     account: fields of the company's account. openai: how OpenAI behaves (Behaviour). fault: what goes wrong there.
     line: a second message of the same contact waits in line behind each.
     thin: a thin walk, of a turn whose steps are for the most part those of another walk.
+    waits: for what a turn must wait after its first worker: its key, or the moment of its call.
+    source: where the workers take their turns from; others brought those that leave later to their wait.
+    workers: how many there are at once, at most.
     fate: what becomes of the workers. before: where the worker before them was killed, whose turn they took over.
     sent_after_all: the moment from which a thawed worker sends its question in spite of everything: it had every right
     to when it was frozen, and what has been decided cannot be called back. OpenAI may have been asked twice then.
@@ -47,6 +57,9 @@ class Scenario:
     fault: Mapping[str, Any] | None = None
     line: bool = False
     thin: bool = False
+    waits: Literal["key", "moment"] | None = None
+    source: Source = "queue"
+    workers: int = WAVE
     fate: Fate = "killed"
     before: str | None = None
     sent_after_all: str | None = None
@@ -100,7 +113,7 @@ class Walked:
 
 def walk(directory: Path, scenario: Scenario) -> Walked:
     """Walk through one kind of turn with a service of its own."""
-    seconds = LONGER_TURN_SECONDS if scenario.before else TURN_SECONDS
+    seconds = LONGER_TURN_SECONDS if scenario.before or scenario.waits else TURN_SECONDS
     with (
         Stack(directory, settings={**SETTINGS, "TURN_DEADLINE": str(seconds)}) as stack,
         Nursery(stack.environment, directory / "workers.log") as nursery,
@@ -118,7 +131,7 @@ class _Walk:
         self._company = self._new_company()
         self._witness = Witness(stack, self._company)
         for name in SCRIPTS:
-            stack.redis.script_load(script(stack.redis, name).script)
+            stack.redis.script_load(script(stack.redis, name).source)
 
     def run(self) -> Walked:
         """End a worker at every moment there is."""
@@ -137,13 +150,17 @@ class _Walk:
         return company
 
     def _wave(self, first: int) -> None:
-        moments = range(first, first + (THIN_WAVE if self._scenario.thin else WAVE))
-        before = [[self._scenario.before] * len(moments)] if self._scenario.before else []
-        self._nursery.breed([*before, moments], fate=self._scenario.fate, thin=self._scenario.thin)
+        scenario = self._scenario
+        moments = range(first, first + min(scenario.workers, THIN_WAVE if scenario.thin else WAVE))
+        generations = [Generation(moments, scenario.source)]
+        if scenario.before or scenario.source == "calls":
+            generations.insert(0, Generation([scenario.before or NEVER] * len(moments)))
+        self._nursery.breed(generations, fate=scenario.fate, thin=scenario.thin)
         self._stack.wait_until_ready()
         self._stack.openai.configure(**self._scenario.openai)
         if self._scenario.fault:
             self._stack.openai.fault(**self._scenario.fault)
+        self._hold_up()
         chats = [list(self._begin(moment)) for moment in moments]
         lives = self._nursery.release()
         self._wait_for_the_end()
@@ -153,6 +170,17 @@ class _Walk:
         self._walked.lives += lives[-len(moments) :]
         self._look_at(chats, {life.turn: life.trail[-1] for life in self._walked.lives if life.ended != "in peace"})
         self._walked.exits.append(self._nursery.stop())
+
+    def _hold_up(self) -> None:
+        """Let turns wait for a while for what the scenario says."""
+        if self._scenario.waits == "key":
+            gates = RedisGates(self._stack.redis)
+            key = self._company.account.secrets.openai_api_key or ""
+            gates.close(gates.name(key), WAIT_SECONDS, Failure.OPENAI_QUOTA)
+        elif self._scenario.waits == "moment":
+            seconds, microseconds = self._stack.redis.time()
+            moment = int((seconds + WAIT_SECONDS) * 1_000_000) + microseconds
+            self._stack.redis.set(keys.pace_of_egress("default"), moment, px=int(WAIT_SECONDS * 1000))
 
     def _begin(self, moment: int) -> Iterator[Chat]:
         """One client writes; where another waits in line, the same contact does so on a second channel too."""

@@ -27,8 +27,10 @@ from app.storage.ledger import RedisLedger, RedisPlanChange
 from app.storage.notes import RedisNotes
 from app.storage.plans import RedisPlans
 from app.storage.sealing import Sealer
+from app.storage.taking import RedisTaking
 from app.storage.turns import RedisTurns
 from tests.builders import ENCRYPTION_KEY, TIMING, a_new_turn, an_account
+from tests.integration.turn_store import NO_PACE
 
 SAO_PAULO = ZoneInfo("America/Sao_Paulo")
 BEGIN = datetime(2026, 1, 31, 12, tzinfo=SAO_PAULO)
@@ -43,6 +45,7 @@ class Till:
         self.now = BEGIN.astimezone(UTC)
         sealer = Sealer([ENCRYPTION_KEY])
         self.turns = RedisTurns(client, sealer, TIMING, self.clock)
+        self.taking = RedisTaking(client, sealer, TIMING, NO_PACE, "worker", self.clock)
         self.accounts = RedisAccounts(client, sealer, self.clock)
         self.ledger = RedisLedger(client, self.clock)
         self.boosts = RedisBoosts(client, self.clock)
@@ -83,9 +86,9 @@ class Till:
             return
         request_id = self.open[0] if again else self.open.pop(0)
         hold = Hold(request_id, "worker")
-        turn = self.turns.take(hold)
-        if turn is None:
-            return
+        raw = self.taking.one(hold)
+        assert raw is not None
+        turn = self.taking.read(raw).turn
         decision = (
             Change(expect=UNDECIDED, status=Status.ANSWERED, charge="settle", marks=marks)
             if answered
@@ -401,18 +404,21 @@ import redis
 from app.domain.turn import DECIDED, UNDECIDED, Change, Hold, Status
 from app.storage.accounts import RedisAccounts
 from app.storage.sealing import Sealer
+from app.storage.taking import RedisTaking
 from app.storage.turns import RedisTurns
 from tests.builders import TIMING, a_new_turn
+from tests.integration.turn_store import NO_PACE
 url, key, number = sys.argv[1:]
 client, sealer = redis.Redis.from_url(url), Sealer([key])
 turns, account = RedisTurns(client, sealer, TIMING, lambda: 1763775600.0), RedisAccounts(client, sealer).get(31000001)
+taking = RedisTaking(client, sealer, TIMING, NO_PACE, number, lambda: 1763775600.0)
 accepted = 0
 for place in range(50):
     new = a_new_turn(account, line=None, message=f"{number} {place}", note_lead_id=int(number) * 1000 + place)
     if turns.accept(new).refusal is None:
         accepted += 1
         hold = Hold(new.request_id, number)
-        turn = turns.take(hold)
+        turn = taking.read(taking.one(hold)).turn
         turns.advance(hold, turn, Change(expect=UNDECIDED, status=Status.ANSWERED, charge="settle"))
         turns.advance(hold, turn, Change(expect=DECIDED, status=Status.DELIVERED, close=True))
 print(json.dumps(accepted))

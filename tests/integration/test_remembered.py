@@ -72,6 +72,27 @@ def test_nobody_is_remembered_as_missing(memory: Memory) -> None:
     assert memory.remembered.account(7) is not None
 
 
+def test_an_account_that_took_its_access_back_is_not_installed(memory: Memory) -> None:
+    revoked = memory.accounts.replace(replace(memory.account, access="revoked"), memory.account.version)
+    assert memory.remembered.account(31000001) is None
+    assert memory.current.account(31000001) is None
+    memory.accounts.replace(replace(revoked, access="granted"), revoked.version)
+    assert memory.remembered.account(31000001) is not None
+
+
+def test_a_lost_token_leaves_an_account_installed(memory: Memory) -> None:
+    memory.accounts.replace(replace(memory.account, access="lost"), memory.account.version)
+    assert memory.current.account(31000001) is not None
+
+
+def test_what_is_remembered_of_an_account_ends_with_its_access(memory: Memory) -> None:
+    seen = memory.remembered.account(31000001)
+    assert seen is not None
+    memory.accounts.replace(replace(memory.account, access="revoked"), memory.account.version)
+    with pytest.raises(AccountChanged):
+        memory.intake.accept(seen, a_webhook())
+
+
 def test_an_account_that_changed_is_not_accepted_from_memory(memory: Memory) -> None:
     seen = memory.remembered.account(31000001)
     assert seen is not None

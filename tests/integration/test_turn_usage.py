@@ -1,6 +1,5 @@
 """The figures of usage change in the same step as the charge of a turn, and once."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -13,12 +12,13 @@ from app.domain.assistants import Api
 from app.domain.failures import Failure
 from app.domain.prices import price_book
 from app.domain.spans import span_of
-from app.domain.turn import Hold, TurnLost
+from app.domain.turn import GateClosed, Taken, TurnLost
 from app.domain.usage_figures import DayFigures, Minute
 from app.services.held import HeldTurn
+from app.storage import keys
 from app.storage.usage import RedisUsage
 from tests.builders import NOW_MS, a_new_turn
-from tests.integration.test_turns import Store
+from tests.integration.turn_store import GATE, Store
 
 PRICES = price_book(
     {
@@ -41,8 +41,11 @@ class Books:
 
     def held(self, **overrides: Any) -> HeldTurn:
         """A turn in the hands of a worker."""
-        hold, turn = self.store.take(self.store.accept(**overrides))
-        return HeldTurn(self.store.turns, hold, turn, PRICES)
+        return self.hold(self.store.take(self.store.accept(**overrides)))
+
+    def hold(self, taken: Taken) -> HeldTurn:
+        """What a worker does with a turn that was taken."""
+        return HeldTurn(self.store.turns, taken, PRICES)
 
     def days(self) -> list[DayFigures]:
         """The figures of the day, where there are any."""
@@ -61,7 +64,7 @@ def books(redis_client: redis.Redis) -> Books:
 
 def test_an_answered_turn_counts_where_it_was_accepted_with_what_the_ledger_took(books: Books) -> None:
     held = books.held(weight=2)
-    held.asking(CONVERSATION, "gpt-x")
+    held.asking(CONVERSATION, "gpt-x", None)
     assert books.days() == []
     books.store.clock.seconds += 2 * 3600
     held.answered(ANSWER)
@@ -98,10 +101,10 @@ def test_an_accepted_turn_counts_when_it_is_decided(books: Books) -> None:
 
 def test_every_attempt_counts_in_its_minute_and_tokens_in_that_of_the_answer(books: Books) -> None:
     held = books.held()
-    held.asking(CONVERSATION, "gpt-x-2024-08-06")
-    held.asking(CONVERSATION, "gpt-x-2024-08-06")
+    held.asking(CONVERSATION, "gpt-x-2024-08-06", None)
+    held.asking(CONVERSATION, "gpt-x-2024-08-06", None)
     books.store.clock.seconds += 60
-    held.asking(CONVERSATION, None)
+    held.asking(CONVERSATION, None, None)
     held.answered(ANSWER)
     later = datetime.fromtimestamp(MINUTE.timestamp() + 60, UTC)
     assert books.minutes() == [
@@ -112,11 +115,10 @@ def test_every_attempt_counts_in_its_minute_and_tokens_in_that_of_the_answer(boo
 
 
 def test_a_command_that_is_sent_again_because_its_answer_was_lost_counts_once(books: Books) -> None:
-    held = books.held()
-    before = held.turn
-    held.asking(CONVERSATION, "gpt-x")
-    again = HeldTurn(books.store.turns, Hold(before.request_id, "worker-1"), before, PRICES)
-    again.asking(CONVERSATION, "gpt-x")
+    taken = books.store.take(books.store.accept())
+    held, again = books.hold(taken), books.hold(taken)
+    held.asking(CONVERSATION, "gpt-x", None)
+    again.asking(CONVERSATION, "gpt-x", None)
     assert books.minutes() == [Minute(MINUTE, "gpt-x", 1, 0)]
     held.answered(ANSWER)
     with pytest.raises(TurnLost):
@@ -127,10 +129,18 @@ def test_a_command_that_is_sent_again_because_its_answer_was_lost_counts_once(bo
 
 
 def test_a_turn_whose_charge_was_moved_before_adds_nothing(books: Books) -> None:
-    held = books.held()
-    held.answered(ANSWER)
-    books.store.redis.hset(f"bytegpt:turn:{held.turn.request_id}", "status", "asking")
-    replay = HeldTurn(books.store.turns, Hold(held.turn.request_id, "worker-1"), replace(held.turn), PRICES)
-    replay.answered(ANSWER)
+    taken = books.store.take(books.store.accept())
+    books.hold(taken).answered(ANSWER)
+    books.store.redis.hset(keys.turn(taken.hold.request_id), "status", "asking")
+    books.hold(taken).answered(ANSWER)
     (day,) = books.days()
     assert (day.answers, day.requests) == (1, 1)
+
+
+def test_a_turn_that_waits_for_its_key_counts_no_attempt(books: Books) -> None:
+    held = books.held()
+    books.store.gates.close(GATE, 60, Failure.OPENAI_QUOTA)
+    with pytest.raises(GateClosed):
+        held.asking(CONVERSATION, "gpt-x", GATE)
+    assert (books.days(), books.minutes()) == ([], [])
+    assert held.turn.attempts == 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 import redis
@@ -25,90 +25,21 @@ from app.domain.turn import (
     Change,
     Charge,
     Hold,
-    NewTurn,
     Status,
-    Turn,
     TurnLost,
 )
 from app.jobqueue import ANSWER_JOB, turn_queue
 from app.storage import keys
-from app.storage.accounts import RedisAccounts
-from app.storage.conversations import RedisConversations
-from app.storage.ledger import RedisLedger, RedisPlanChange
+from app.storage.ledger import RedisPlanChange
 from app.storage.plans import RedisPlans
-from app.storage.sealing import Sealer
-from app.storage.turns import SWEPT_AT_ONCE, RedisTurns
-from tests.builders import ENCRYPTION_KEY, NOW_MS, TIMING, a_new_turn, an_account
-
-PERIOD = "2025-11"
-ANSWERED = Change(expect=UNDECIDED, status=Status.ANSWERED, charge="settle", sealed={"answer": "Custa 5 reais."})
-FAILED = Change(expect=UNDECIDED, status=Status.FAILED, charge="release", fields={"error_code": Failure.OPENAI_TIMEOUT})
-DELIVERED = Change(expect=DECIDED, status=Status.DELIVERED, close=True)
-
-
-class Clock:
-    """The service's clock in the hands of a test."""
-
-    def __init__(self) -> None:
-        self.seconds = NOW_MS / 1000
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-class Store:
-    """The turn store of one company with a plan of 3 requests."""
-
-    def __init__(self, client: redis.Redis) -> None:
-        self.redis = client
-        self.clock = Clock()
-        sealer = Sealer([ENCRYPTION_KEY])
-        self.turns = RedisTurns(client, sealer, TIMING, self.clock)
-        self.accounts = RedisAccounts(client, sealer)
-        self.ledger = RedisLedger(client, self.clock)
-        RedisPlans(client).set(Plan("small", 3))
-        self.account = self.accounts.add(an_account(plan="small"))
-
-    def accept(self, **overrides: Any) -> NewTurn:
-        """A turn that was accepted."""
-        new = a_new_turn(self.account, accepted_at=int(self.clock() * 1000), **overrides)
-        assert self.turns.accept(new).status is AcceptStatus.ACCEPTED
-        return new
-
-    def take(self, new: NewTurn, token: str = "worker-1") -> tuple[Hold, Turn]:
-        """A turn in the hands of a worker."""
-        hold = Hold(new.request_id, token)
-        turn = self.turns.take(hold)
-        assert turn is not None
-        return hold, turn
-
-    def finish(self, new: NewTurn, decision: Change = ANSWERED) -> None:
-        """Bring a turn to its end."""
-        hold, turn = self.take(new)
-        self.turns.advance(hold, turn, decision)
-        self.turns.advance(hold, turn, DELIVERED)
-
-    def counters(self) -> tuple[int, int, int]:
-        """allowance, used, reserved"""
-        found = self.ledger.counters(self.account, PERIOD)
-        return found.allowance, found.used, found.reserved
-
-    def kinds(self) -> list[tuple[str, int]]:
-        """The ledger as kind and requests."""
-        return [(entry.kind, entry.requests) for entry in self.ledger.entries(self.account.account_id, PERIOD)]
-
-    def queued(self) -> list[str]:
-        """The turns on RQ's queue, as RQ itself reads the jobs."""
-        return [job.args[0] for job in turn_queue(self.redis).jobs]
+from app.storage.taking import SWEPT_AT_ONCE
+from tests.builders import NOW_MS, TIMING, a_new_turn, an_account
+from tests.integration.turn_store import ANSWERED, DELIVERED, FAILED, Store, dump
 
 
 @pytest.fixture
 def store(redis_client: redis.Redis) -> Store:
     return Store(redis_client)
-
-
-def dump(client: redis.Redis) -> dict[bytes, bytes | None]:
-    return {key: client.dump(key) for key in client.scan_iter()}
 
 
 def test_acceptance_reserves_records_and_queues_in_one_step(store: Store) -> None:
@@ -132,7 +63,7 @@ def test_the_job_that_a_script_writes_is_the_job_that_rq_would_write(store: Stor
         description=new.request_id,
         origin="turns",
         timeout=900,
-        result_ttl=500,
+        result_ttl=300,
         failure_ttl=604800,
         status=JobStatus.QUEUED,
         connection=store.redis,
@@ -261,11 +192,11 @@ def test_a_decision_settles_or_releases_once(
     charge: Charge,
 ) -> None:
     new = store.accept()
-    hold, turn = store.take(new)
-    left = store.turns.advance(hold, turn, decision)
+    taken = store.take(new)
+    left = store.advance(taken, decision)
     assert left == counters[0] - counters[1]
     with pytest.raises(TurnLost):
-        store.turns.advance(hold, turn, decision)
+        store.advance(taken, decision)
     assert store.counters() == counters
     assert store.kinds() == [("grant", 3), ("reserve", -1), *entries]
     decided = store.turns.read(new.request_id)
@@ -275,8 +206,8 @@ def test_a_decision_settles_or_releases_once(
 
 def test_an_answer_rests_sealed_and_is_read_back(store: Store) -> None:
     new = store.accept()
-    hold, turn = store.take(new)
-    store.turns.advance(hold, turn, ANSWERED)
+    taken = store.take(new)
+    store.advance(taken, ANSWERED)
     read = store.turns.read(new.request_id)
     assert read is not None
     assert read.answer == "Custa 5 reais."
@@ -288,63 +219,70 @@ def test_an_answer_rests_sealed_and_is_read_back(store: Store) -> None:
 def test_a_held_turn_is_taken_by_nobody_else_until_its_lease_ends(store: Store) -> None:
     new = store.accept()
     store.take(new)
-    assert store.turns.take(Hold(new.request_id, "worker-2")) is None
+    assert store.taking.one(Hold(new.request_id, "worker-2")) is None
     store.clock.seconds += TIMING.lease + 1
-    _, turn = store.take(new, "worker-2")
-    assert turn.resumed
+    assert store.take(new, "worker-2").turn.resumed
 
 
 def test_a_slow_worker_that_lost_its_turn_changes_nothing(store: Store) -> None:
     new = store.accept()
-    slow, seen = store.take(new, "slow")
+    slow = store.take(new, "slow")
     store.clock.seconds += TIMING.lease + 1
-    assert store.turns.sweep() == [new.request_id]
+    assert store.sweep() == [new.request_id]
     before = dump(store.redis)
     with pytest.raises(TurnLost):
-        store.turns.advance(slow, seen, ANSWERED)
+        store.advance(slow, ANSWERED)
     assert dump(store.redis) == before
-    hold, turn = store.take(new, "quick")
-    store.turns.advance(hold, turn, ANSWERED)
+    quick = store.take(new, "quick")
+    store.advance(quick, ANSWERED)
     with pytest.raises(TurnLost):
-        store.turns.advance(slow, seen, DELIVERED)
+        store.advance(slow, DELIVERED)
     assert store.counters() == (3, 1, 0)
 
 
 def test_a_renewed_lease_does_not_run_out(store: Store) -> None:
-    hold, _ = store.take(store.accept())
+    taken = store.take(store.accept())
     store.clock.seconds += TIMING.lease - 1
-    assert store.turns.renew([hold]) == []
+    assert store.turns.renew([taken.hold]) == []
     store.clock.seconds += TIMING.lease - 1
-    assert store.turns.sweep() == []
+    assert store.sweep() == []
 
 
 def test_renewing_tells_what_is_not_ours_any_more(store: Store) -> None:
-    hold, _ = store.take(new := store.accept())
+    taken = store.take(new := store.accept())
     store.clock.seconds += TIMING.lease + 1
-    store.turns.sweep()
-    assert store.turns.renew([hold]) == [new.request_id]
+    store.sweep()
+    assert store.turns.renew([taken.hold]) == [new.request_id]
 
 
 def test_a_queued_turn_is_not_queued_again_while_its_job_waits(store: Store) -> None:
     new = store.accept()
     store.clock.seconds += TIMING.lease + 1
-    assert store.turns.sweep() == []
+    assert store.sweep() == []
     assert store.queued() == [new.request_id]
 
 
-def test_a_turn_whose_job_was_lost_is_queued_again(store: Store) -> None:
+def test_a_turn_whose_job_somebody_took_off_rqs_queue_is_taken_all_the_same(store: Store) -> None:
     new = store.accept()
     store.redis.delete("rq:queue:turns")
+    assert [taken.turn.request_id for taken in store.next()] == [new.request_id]
+
+
+def test_a_turn_that_stands_in_no_queue_is_queued_again(store: Store) -> None:
+    new = store.accept()
+    store.redis.delete(keys.queued(), keys.queued_of(store.account.account_id), "rq:queue:turns")
     store.clock.seconds += TIMING.lease + 1
-    assert store.turns.sweep() == [new.request_id]
+    assert store.sweep() == []
     assert store.queued() == [new.request_id]
+    assert [taken.turn.request_id for taken in store.next()] == [new.request_id]
 
 
 def test_a_closed_turn_is_neither_swept_nor_taken(store: Store) -> None:
     store.finish(new := store.accept())
     store.clock.seconds += 1000
-    assert store.turns.sweep() == []
-    assert store.turns.take(Hold(new.request_id, "worker-2")) is None
+    assert store.sweep() == []
+    assert store.taking.one(Hold(new.request_id, "worker-2")) is None
+    assert store.next() == []
     assert store.redis.zcard(keys.open_turns()) == 0
     assert 0 < store.redis.ttl(keys.turn(new.request_id)) <= 30 * 24 * 3600
     assert 0 < store.redis.ttl(keys.turn_steps(new.request_id)) <= 30 * 24 * 3600
@@ -353,11 +291,13 @@ def test_a_closed_turn_is_neither_swept_nor_taken(store: Store) -> None:
 def test_turns_of_one_conversation_are_queued_one_after_another_in_order(store: Store) -> None:
     turns = [store.accept() for _ in range(3)]
     woken = []
-    for new in turns:
-        assert store.queued()[-1:] == [new.request_id]
-        woken.append(new.request_id)
-        store.redis.delete("rq:queue:turns")
-        store.finish(new)
+    for _ in turns:
+        (taken,) = store.next()
+        woken.append(taken.turn.request_id)
+        assert store.queued() == []
+        store.advance(taken, ANSWERED)
+        assert store.queued() == []
+        store.advance(taken, DELIVERED)
     assert woken == [new.request_id for new in turns]
     assert not store.redis.exists(keys.line(store.account.account_id, "contact-1"))
 
@@ -367,80 +307,105 @@ def test_turns_of_other_conversations_do_not_wait(store: Store) -> None:
     assert store.queued() == [new.request_id for new in turns]
 
 
-def test_a_turn_that_waits_in_line_too_long_is_woken_in_time_for_its_deadline(store: Store) -> None:
+def test_a_turn_that_waits_in_line_too_long_is_told_about_in_time_for_its_deadline(store: Store) -> None:
     first, second = store.accept(), store.accept()
-    hold, _ = store.take(first)
-    store.redis.delete("rq:queue:turns")
+    held = store.take(first)
     while store.clock() < second.deadline_at / 1000 - TIMING.reserve - 1:
-        store.turns.renew([hold])
-        assert store.turns.sweep() == []
+        store.turns.renew([held.hold])
+        assert store.sweep() == []
         store.clock.seconds += 1
     store.clock.seconds += 2
-    store.turns.renew([hold])
-    assert store.turns.sweep() == [second.request_id]
-    store.finish(second, FAILED)
+    store.turns.renew([held.hold])
+    (late,) = store.overdue()
+    assert late.turn.request_id == second.request_id
+    store.advance(late, FAILED)
+    store.advance(late, DELIVERED)
     line = keys.line(store.account.account_id, "contact-1")
     assert store.redis.lrange(line, 0, -1) == [first.request_id.encode()]
+    # The first one wakes nobody when its time comes.
+    store.advance(held, ANSWERED)
+    store.advance(held, DELIVERED)
+    assert (store.next(), store.redis.exists(line)) == ([], 0)
 
 
 def test_the_next_in_line_is_woken_although_the_one_before_was_taken_over(store: Store) -> None:
     first, second = store.accept(), store.accept()
     store.take(first, "killed")
     store.clock.seconds += TIMING.lease + 1
-    store.turns.sweep()
-    store.redis.delete("rq:queue:turns")
+    assert store.sweep() == [first.request_id]
     store.finish(first)
     assert store.queued() == [second.request_id]
 
 
 def test_what_is_given_back_is_taken_over_at_once(store: Store) -> None:
     new = store.accept()
-    hold, _ = store.take(new)
-    store.redis.delete("rq:queue:turns")
-    store.turns.give_back([hold])
+    (taken,) = store.next()
+    store.turns.give_back([taken.hold])
     assert store.queued() == [new.request_id]
-    _, turn = store.take(new, "worker-2")
-    assert turn.resumed
+    (again,) = store.next()
+    assert again.turn.request_id == new.request_id
+    assert again.turn.resumed
+    assert store.steps(new) == ["accepted", "taken", "put_back", "taken_over"]
+
+
+def test_a_decided_turn_that_is_given_back_needs_no_thread_of_the_queue(store: Store) -> None:
+    new = store.accept()
+    (taken,) = store.next()
+    store.advance(taken, ANSWERED)
+    store.turns.give_back([taken.hold])
+    assert store.next() == []
+    assert [departing.turn.request_id for departing in store.departing()] == [new.request_id]
+
+
+def test_what_is_not_ours_any_more_is_not_given_back(store: Store) -> None:
+    new = store.accept()
+    (slow,) = store.next()
+    store.clock.seconds += TIMING.lease + 1
+    store.sweep()
+    (quick,) = store.next()
+    before = dump(store.redis)
+    store.turns.give_back([slow.hold])
+    assert dump(store.redis) == before
+    store.advance(quick, ANSWERED)
+    assert store.steps(new).count("put_back") == 1
 
 
 @pytest.mark.parametrize("status", CLOSED)
 def test_the_steps_tell_the_life_of_a_turn(store: Store, status: Status) -> None:
     new = store.accept()
-    hold, turn = store.take(new)
-    store.turns.advance(hold, turn, Change(expect=UNDECIDED, status=Status.ASKING, steps=(("asking", {"attempt": 1}),)))
-    store.turns.advance(hold, turn, ANSWERED)
+    taken = store.take(new)
+    store.advance(taken, Change(expect=UNDECIDED, status=Status.ASKING, steps=(("asking", {"attempt": 1}),)))
+    store.advance(taken, ANSWERED)
     close = Change(expect=DECIDED, status=status, close=True, steps=((status, {}),))
-    store.turns.advance(hold, turn, close)
+    store.advance(taken, close)
     steps = store.turns.steps(new.request_id)
     assert [step["step"] for step in steps] == ["accepted", "taken", "asking", status]
     assert {step["at"] for step in steps} == {NOW_MS}
 
 
 def test_the_conversation_of_a_client_is_written_by_who_holds_the_turn(store: Store) -> None:
-    conversations = RedisConversations(store.redis)
-    slow, seen = store.take(new := store.accept(), "slow")
+    slow = store.take(new := store.accept(), "slow")
     store.clock.seconds += TIMING.lease + 1
-    store.turns.sweep()
-    hold, turn = store.take(new, "quick")
+    store.sweep()
+    taken = store.take(new, "quick")
     ours = Conversation(Api.RESPONSES, "conv_ours")
-    store.turns.advance(hold, turn, Change(expect=UNDECIDED, conversation=ours))
+    store.advance(taken, Change(expect=UNDECIDED, conversation=ours))
     theirs = Conversation(Api.RESPONSES, "conv_theirs")
     with pytest.raises(TurnLost):
-        store.turns.advance(slow, seen, Change(expect=UNDECIDED, conversation=theirs))
-    assert conversations.of(store.account.account_id, "contact-1") == ours
+        store.advance(slow, Change(expect=UNDECIDED, conversation=theirs))
+    assert store.conversation() == ours
 
 
 def test_of_the_same_conversation_what_is_not_named_stays(store: Store) -> None:
-    conversations = RedisConversations(store.redis)
-    hold, turn = store.take(store.accept())
+    taken = store.take(store.accept())
     seen = []
     for told in (
         Conversation(Api.RESPONSES, "conv_1", "msg_1"),
         Conversation(Api.RESPONSES, "conv_1"),
         Conversation(Api.ASSISTANTS, "thread_1"),
     ):
-        store.turns.advance(hold, turn, Change(expect=UNDECIDED, conversation=told))
-        seen.append(conversations.of(store.account.account_id, "contact-1"))
+        store.advance(taken, Change(expect=UNDECIDED, conversation=told))
+        seen.append(store.conversation())
     assert seen == [
         Conversation(Api.RESPONSES, "conv_1", "msg_1"),
         Conversation(Api.RESPONSES, "conv_1", "msg_1"),
@@ -450,18 +415,18 @@ def test_of_the_same_conversation_what_is_not_named_stays(store: Store) -> None:
 
 def test_a_note_is_due_with_the_closing_that_asks_for_it(store: Store) -> None:
     new = store.accept()
-    hold, turn = store.take(new)
-    store.turns.advance(hold, turn, FAILED)
+    taken = store.take(new)
+    store.advance(taken, FAILED)
     assert store.redis.zcard(keys.notes()) == 0
-    store.turns.advance(hold, turn, Change(expect=DECIDED, status=Status.DELIVERED, close=True, note=True))
+    store.advance(taken, Change(expect=DECIDED, status=Status.DELIVERED, close=True, note=True))
     assert store.redis.zrange(keys.notes(), 0, -1) == [new.request_id.encode()]
 
 
 def test_a_turn_of_last_month_settles_in_its_own_month(store: Store) -> None:
     new = store.accept(period="2025-10")
     store.accept()
-    hold, turn = store.take(new)
-    store.turns.advance(hold, turn, ANSWERED)
+    taken = store.take(new)
+    store.advance(taken, ANSWERED)
     october = store.ledger.counters(store.account, "2025-10")
     assert (october.used, october.reserved) == (1, 0)
     assert store.counters() == (3, 0, 1)
@@ -504,31 +469,21 @@ def test_a_lost_turn_is_found_behind_a_long_queue(store: Store) -> None:
     store.take(first, "killed")
     store.take(last, "killed")
     store.clock.seconds += TIMING.lease + 1
-    assert set(store.turns.sweep()) == {first.request_id, last.request_id}
-
-
-def test_a_change_that_is_sent_twice_is_made_once_and_answered_twice(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hold, turn = store.take(store.accept())
-    monkeypatch.setattr("app.storage.turns.secrets.token_hex", lambda _: "the same change")
-    assert store.turns.advance(hold, turn, ANSWERED) == 2
-    before = dump(store.redis)
-    assert store.turns.advance(hold, turn, ANSWERED) == 2
-    assert dump(store.redis) == before
+    # As often as a worker sweeps while a lease runs out, and fewer times.
+    lost = [request_id for _ in range(3) for request_id in store.sweep()]
+    assert set(lost) == {first.request_id, last.request_id}
 
 
 def test_a_turn_that_its_holder_takes_again_was_not_lost(store: Store) -> None:
     new = store.accept()
     store.take(new)
-    _, turn = store.take(new)
-    assert not turn.resumed
+    assert not store.take(new).turn.resumed
 
 
 def test_a_turn_that_every_worker_lost_is_told_without_its_texts(store: Store) -> None:
     new = store.accept()
     store.redis.hset(keys.turn(new.request_id), mapping={"claims": MOST_CLAIMS, "sealed": b"sealed with another key"})
-    _, turn = store.take(new)
+    turn = store.take(new).turn
     assert turn.worn_out
     assert turn.message == ""
 

@@ -53,10 +53,8 @@ local flood, loop = too_many(minute_key, p.most_a_minute), too_many(text_key, p.
 if not refusal and (flood or loop) then
   refusal = 'busy'
 end
-for _, span in ipairs(p.contact_spans) do
-  if not refusal and tonumber(redis.call('GET', span.key) or 0) + p.weight > span.limit then
-    refusal = 'contact_limit'
-  end
+if not refusal and over_contact_limit(p.contact_spans, p.weight) then
+  refusal = 'contact_limit'
 end
 if not refusal and remaining(account, p.period) < p.weight then
   refusal = 'plan_quota'
@@ -64,7 +62,8 @@ end
 
 redis.call('SET', url_key, p.turn_id, 'PX', p.return_url_ttl)
 redis.call('HSET', turn_key, unpack(ARGV, 3))
-redis.call('HSET', turn_key, 'accepted_at', p.now, 'deadline_at', p.deadline_at, 'period', p.period, 'claims', 0)
+redis.call('HSET', turn_key, 'accepted_at', p.now, 'deadline_at', p.deadline_at, 'decide_by', p.wake_at,
+  'period', p.period, 'claims', 0)
 redis.call('ZADD', turns_key, p.now, p.turn_id)
 redis.call('ZREMRANGEBYSCORE', turns_key, '-inf', p.now - p.turns_kept)
 
@@ -85,15 +84,7 @@ end
 
 redis.call('HSET', turn_key, 'status', 'accepted', 'charge', 'reserved', 'weight', p.weight, 'sealed', ARGV[2])
 reserve(account, p.period, p.now, p.turn_id, p.weight, p.handler)
-if #p.contact_spans > 0 then
-  local counted = {}
-  for i, span in ipairs(p.contact_spans) do
-    redis.call('INCRBY', span.key, p.weight)
-    redis.call('PEXPIRE', span.key, span.ttl)
-    counted[i] = span.key
-  end
-  redis.call('HSET', turn_key, 'contact_keys', cjson.encode(counted))
-end
+count_for_contact(turn_key, p.contact_spans, p.weight)
 add_step(p.turn_id, p.now, 'accepted', {requests = p.weight})
 
 if p.line and redis.call('RPUSH', line_key, p.turn_id) > 1 then

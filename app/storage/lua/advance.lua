@@ -9,11 +9,17 @@
 -- p.note: a note on the lead becomes due with the closing. p.marks: the marks, in per cent, that a settlement may cross;
 -- each puts a note in the outbox, `<turn>:<mark>:<used>:<limit>`, and is answered.
 -- p.usage: what this adds to the account's figures (usage.lua). p.attempt: the number of the attempt that begins.
+-- p.gate: the key's gate that must be passed before anything changes. p.gate_holds: a gate that OpenAI has answered.
+-- p.leave: the outcome may be told to Kommo now, with p.pace (pacing.lua); where the call may not leave at once, the turn
+-- waits for its moment without its owner. p.park: {until = milliseconds, gate}: so it waits for this moment, or in the
+-- line of the gate. p.result: of the RQ job, where the owner lets go.
 -- p.conversation: what is known of the client's conversation from now on; of the same one, what is not named stays.
 
 local turn_key, line_key, conversation_key = KEYS[1], KEYS[2], KEYS[3]
 local p = cjson.decode(ARGV[1])
-local found = redis.call('HMGET', turn_key, 'status', 'owner', 'charge', 'weight', 'contact_keys', 'attempts')
+local found = redis.call('HMGET', turn_key, 'status', 'owner', 'charge', 'weight', 'contact_keys', 'attempts', 'change',
+  'answered', 'accepted_at', 'replayed_at')
+local begun_at = found[10] or found[9]
 local status, owner, charge, weight = found[1], found[2], found[3], tonumber(found[4] or 0)
 local contact_keys = found[5] and cjson.decode(found[5]) or {}
 
@@ -21,14 +27,21 @@ local expected = false
 for _, allowed in ipairs(p.expect) do
   expected = expected or allowed == status
 end
-if owner == p.token and redis.call('HGET', turn_key, 'change') == p.change then
-  return {1, remaining(p.account, p.period), {}}
+if found[7] == p.change then
+  return cjson.decode(found[8])
 end
 if owner ~= p.token or not expected then
-  return {0, 0, {}}
+  return {'lost'}
 end
 
-redis.call('HSET', turn_key, 'change', p.change)
+local watched = false
+if p.gate then
+  local passed, wait, reason = pass_gate(p.gate, p.turn_id, p.now)
+  if not passed then
+    return {'gate', math.ceil(wait), reason}
+  end
+  watched = wait
+end
 if #ARGV > 1 then
   redis.call('HSET', turn_key, unpack(ARGV, 2))
 end
@@ -68,7 +81,10 @@ end
 
 -- A charge that was moved before has been counted before. So has an attempt whose command is sent again by the client,
 -- because its answer was lost.
-local counted = (p.charge and charge ~= 'reserved') or (p.attempt and p.attempt <= tonumber(found[6] or 0))
+local counted = p.charge and charge ~= 'reserved'
+if type(p.attempt) == 'number' then
+  counted = p.attempt <= tonumber(found[6] or 0)
+end
 if p.usage and not counted then
   add_usage(p.usage)
 end
@@ -81,12 +97,56 @@ end
 for _, step in ipairs(p.steps) do
   add_step(p.turn_id, p.now, step[1], step[2])
 end
+if p.gate_holds then
+  gate_holds(p.gate_holds, p.now)
+end
+
+-- What the caller is told, and told again should the answer be lost on its way.
+local egress, wait = '', 0
+local function done()
+  local answer = {'done', left, crossed, watched and 1 or 0, egress, wait}
+  redis.call('HSET', turn_key, 'change', p.change, 'answered', cjson.encode(answer))
+  return answer
+end
+
+-- The next of the conversation, unless it was so late that its end came first.
+local function wake(following)
+  local stands = following and redis.call('HMGET', TURN_PREFIX .. following, 'status', 'owner', 'gate') or {}
+  if stands[1] == 'accepted' and not stands[2] and not stands[3] then
+    add_step(following, p.now, 'woken')
+    enqueue(following, p.now_iso, p.lease_until)
+  end
+end
+
+if p.park then
+  pause(p.turn_id, p.now, p.now_iso, p.result)
+  redis.call('ZADD', OPEN_KEY, p.park['until'], p.turn_id)
+  if p.park.gate then
+    redis.call('HSET', turn_key, 'gate', p.park.gate)
+    wait_at_gate(p.park.gate, p.turn_id, begun_at, p.now)
+  end
+  return done()
+end
+
+if p.leave then
+  local address, moment = leave_soon(p.pace, p.account)
+  if address then
+    egress, wait = address, moment
+    redis.call('HSET', turn_key, 'maybe_delivered', 1)
+    add_step(p.turn_id, p.now, 'continue_call', {egress = address})
+  else
+    pause(p.turn_id, p.now, p.now_iso, p.result)
+    wait_at(READY, p.account, p.turn_id, begun_at)
+    add_step(p.turn_id, p.now, 'waiting_to_leave')
+  end
+end
 
 if not p.close_ttl then
   redis.call('ZADD', OPEN_KEY, p.lease_until, p.turn_id)
-  return {1, left, crossed}
+  return done()
 end
 
+let_go(p.turn_id, p.now, p.now_iso, p.result)
 redis.call('ZREM', OPEN_KEY, p.turn_id)
 redis.call('PEXPIRE', turn_key, p.close_ttl)
 redis.call('PEXPIRE', turn_key .. ':steps', p.close_ttl)
@@ -96,13 +156,9 @@ end
 if p.line then
   if redis.call('LINDEX', line_key, 0) == p.turn_id then
     redis.call('LPOP', line_key)
-    local following = redis.call('LINDEX', line_key, 0)
-    if following then
-      add_step(following, p.now, 'woken')
-      enqueue(following, p.now_iso, p.lease_until)
-    end
+    wake(redis.call('LINDEX', line_key, 0))
   else
     redis.call('LREM', line_key, 0, p.turn_id)
   end
 end
-return {1, left, crossed}
+return done()

@@ -38,7 +38,9 @@ FULL = Account(
     reply_mode="handlers",
     weights={"ai_reply": 1, "ai_summary": 2},
     paused=True,
-    secrets=Secrets("sk-THEKEY", "THEACCESSTOKEN", "THEREFRESHTOKEN"),
+    access="lost",
+    tokens_given_at=1_790_000_000,
+    secrets=Secrets("sk-THEKEY", "THEACCESSTOKEN", "THEREFRESHTOKEN", "THEPREVIOUSTOKEN"),
 )
 BARE = Account(31000002, "12345")
 
@@ -79,7 +81,7 @@ def test_no_secret_rests_in_the_clear(accounts: RedisAccounts, redis_client: red
     accounts.replace(FULL, _version(accounts), "ANOTHERCLIENTSECRET")
     found = everything_in(redis_client)
     assert b"acme" in found
-    for secret in (b"sk-THEKEY", b"THEACCESSTOKEN", b"THEREFRESHTOKEN", b"CLIENTSECRET"):
+    for secret in (b"sk-THEKEY", b"THEACCESSTOKEN", b"THEREFRESHTOKEN", b"THEPREVIOUSTOKEN", b"CLIENTSECRET"):
         assert secret not in found
 
 
@@ -189,6 +191,8 @@ def _damage_record(**changes: object) -> Callable[[dict[str, Any]], dict[str, An
         (_damage_record(locale="VALUE"), "locale"),
         (_damage_record(weights={"VALUE": 0}), "weights"),
         (_damage_record(contact_daily_limit="VALUE"), "contact_daily_limit"),
+        (_damage_record(access="VALUE"), "access"),
+        (_damage_record(tokens_given_at="VALUE"), "tokens_given_at"),
         (_damage_record(profile={"model": "VALUE"}), "profile"),
         (lambda record: {name: value for name, value in record.items() if name != "subdomain"}, "subdomain"),
         (lambda record: ["VALUE"], "_schema"),
@@ -225,6 +229,21 @@ def test_a_field_of_a_newer_version_does_not_stop_an_older_one(
     record = json.loads(redis_client.hget(key, "record") or b"")
     redis_client.hset(key, "record", json.dumps({**record, "of_tomorrow": 1}))
     assert accounts.get(FULL.account_id) == stored
+
+
+def test_a_record_from_before_there_were_such_fields_is_read(
+    accounts: RedisAccounts, redis_client: redis.Redis
+) -> None:
+    stored = accounts.add(replace(BARE, secrets=Secrets("k", "a", "r")))
+    key = keys.account(BARE.account_id)
+    record, secrets = redis_client.hmget(key, "record", "secrets")
+    older = {
+        name: value for name, value in json.loads(record or b"").items() if name not in ("access", "tokens_given_at")
+    }
+    kept = json.loads(SEALER.unseal(secrets or b""))
+    del kept["previous_refresh_token"]
+    redis_client.hset(key, mapping={"record": json.dumps(older), "secrets": SEALER.seal(json.dumps(kept))})
+    assert accounts.get(BARE.account_id) == stored
 
 
 def test_without_the_key_that_sealed_them_secrets_stay_shut(accounts: RedisAccounts, redis_client: redis.Redis) -> None:

@@ -95,7 +95,8 @@ def _read_request(connection: socket.socket) -> bytes:
     while b"\r\n\r\n" not in received:
         received += _some(connection)
     head, _, body = received.partition(b"\r\n\r\n")
-    [length] = [int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+    lines = [line for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
+    [length] = [int(line.split(b":")[1]) for line in lines] or [0]
     while len(body) < length:
         body += _some(connection)
     return head + b"\r\n\r\n" + body

@@ -470,12 +470,6 @@ def test_a_redirect_is_an_answer_like_any_other(session: PartnerSession, status:
     assert len(responses.calls) == 1
 
 
-@responses.activate
-def test_not_even_a_plain_request_follows_a_redirect(session: PartnerSession) -> None:
-    responses.get("https://partner.test/a", status=302, headers={"Location": "https://elsewhere.test/b"})
-    assert session.get("https://partner.test/a", timeout=5).status_code == 302
-
-
 def test_a_cookie_of_one_account_does_not_go_out_with_another(session: PartnerSession) -> None:
     with_cookie = b"HTTP/1.1 200 OK\r\nConnection: close\r\nSet-Cookie: a=b; Path=/\r\nContent-Length: 2\r\n\r\nok"
     with RawServer(says(with_cookie)) as server:

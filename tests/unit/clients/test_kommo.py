@@ -34,7 +34,7 @@ NOW = 1_800_000_000.0
 @pytest.fixture
 def client() -> Iterator[KommoClient]:
     with PartnerSession(2) as session:
-        yield KommoClient(session, connect_timeout=5.0, read_timeout=5.0)
+        yield KommoClient({"default": session}, connect_timeout=5.0, read_timeout=5.0)
 
 
 def soon(seconds: float = 20.0) -> Deadline:
@@ -42,7 +42,7 @@ def soon(seconds: float = 20.0) -> Deadline:
 
 
 def continued(client: Crm, origin: str = HOST, deadline: Deadline | None = None) -> CallOutcome:
-    return client.continue_bot(f"{origin}/api/v4/salesbot/7/continue/9", BODY, TOKEN, deadline or soon())
+    return client.continue_bot(f"{origin}/api/v4/salesbot/7/continue/9", BODY, TOKEN, deadline or soon(), "default")
 
 
 @responses.activate
@@ -58,7 +58,7 @@ def test_the_continue_call_carries_body_and_token(client: KommoClient) -> None:
 @responses.activate
 def test_a_note_is_written_as_a_list_of_one(client: KommoClient) -> None:
     responses.post(f"{HOST}/api/v4/leads/55/notes", status=200, json={"_embedded": {"notes": [{"id": 1}]}})
-    outcome = client.add_note(HOST, 55, "Falha", "r1", TOKEN, soon())
+    outcome = client.add_note(HOST, 55, "Falha", "r1", TOKEN, soon(), "default")
     assert outcome == CallOutcome(Verdict.ACCEPTED, 200)
     assert json.loads(responses.calls[0].request.body or "") == [
         {
@@ -176,7 +176,7 @@ def test_no_answer_makes_the_client_raise(status: int, body: str, header: str) -
     header = header.replace("\r", "").replace("\n", "").strip()
     with responses.RequestsMock() as mock, PartnerSession(1) as session:
         mock.post(RETURN_URL, status=status, body=body.encode(), headers={"Retry-After": header})
-        outcome = continued(KommoClient(session, 5.0, 5.0))
+        outcome = continued(KommoClient({"default": session}, 5.0, 5.0))
     assert outcome.status == status
     assert outcome.retry_after is None or outcome.retry_after >= 0
 
@@ -184,7 +184,7 @@ def test_no_answer_makes_the_client_raise(status: int, body: str, header: str) -
 @pytest.mark.parametrize("token", ["", "two words", "line\r\nX-Other: 1", "não-ascii", "nul\x00"])
 @responses.activate
 def test_what_cannot_be_a_token_is_never_sent(client: KommoClient, token: str) -> None:
-    outcome = client.continue_bot(RETURN_URL, BODY, token, soon())
+    outcome = client.continue_bot(RETURN_URL, BODY, token, soon(), "default")
     assert outcome == CallOutcome(Verdict.TOKEN_REFUSED, detail="malformed_token")
     assert len(responses.calls) == 0
 
@@ -217,7 +217,7 @@ def test_a_lost_connection_leaves_it_open_whether_kommo_acted(client: KommoClien
 
 def test_a_silent_kommo_is_waited_for_until_the_read_timeout() -> None:
     with RawServer(hangs) as server, PartnerSession(1) as session:
-        outcome = continued(KommoClient(session, 5.0, 0.2), server.origin)
+        outcome = continued(KommoClient({"default": session}, 5.0, 0.2), server.origin)
         assert outcome == CallOutcome(Verdict.TRY_LATER, maybe_arrived=True, detail="silent")
 
 
@@ -289,7 +289,7 @@ def test_a_connection_is_used_again() -> None:
         connection.sendall(ok_head("404 Not Found", "Content-Length: 2") + b"{}")
 
     with RawServer(answers_twice) as server, PartnerSession(1) as session:
-        client = KommoClient(session, 5.0, 5.0)
+        client = KommoClient({"default": session}, 5.0, 5.0)
         verdicts = [continued(client, server.origin).verdict for _ in range(2)]
         assert verdicts == [Verdict.ACCEPTED, Verdict.NOT_WAITING]
         assert len(server.requests) == 1  # the second came over the same connection

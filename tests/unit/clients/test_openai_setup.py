@@ -8,7 +8,7 @@ import responses
 from app.clients.http import PartnerSession
 from app.clients.openai_setup import OpenAiSetup
 from app.domain.answers import Deadline
-from app.domain.assistants import Profile
+from app.domain.assistants import Api, Profile
 from app.domain.failures import AskError, Failure
 from app.services import ports
 
@@ -140,3 +140,22 @@ def test_an_id_that_is_a_path_leads_nowhere_else(wire: responses.RequestsMock, s
     with pytest.raises(AskError) as raised:
         setup.import_profile("../models?x", KEY, soon())
     assert raised.value.failure is Failure.ASSISTANT_NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("api", "path", "beta"),
+    [(Api.RESPONSES, "conversations/conv_1", None), (Api.ASSISTANTS, "threads/conv_1", "assistants=v2")],
+)
+def test_a_conversation_is_deleted_where_it_stands(
+    wire: responses.RequestsMock, setup: ports.OpenAiSetup, api: Api, path: str, beta: str | None
+) -> None:
+    wire.delete(f"{URL}/{path}", json={"id": "conv_1", "deleted": True})
+    setup.discard_conversation(api, "conv_1", KEY, soon())
+    assert wire.calls[0].request.headers.get("OpenAI-Beta") == beta
+
+
+def test_a_conversation_that_cannot_be_deleted_is_told(wire: responses.RequestsMock, setup: ports.OpenAiSetup) -> None:
+    wire.delete(f"{URL}/conversations/conv_1", status=500, json={})
+    with pytest.raises(AskError) as raised:
+        setup.discard_conversation(Api.RESPONSES, "conv_1", KEY, soon())
+    assert raised.value.failure is Failure.OPENAI_UNEXPECTED

@@ -2,6 +2,7 @@ import socket
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -100,3 +101,18 @@ def test_everyone_who_wants_a_host_waits_for_the_same_lookup(names: NameServer) 
 def test_each_address_is_given_once(names: NameServer) -> None:
     names.result = FOUND * 2
     assert Resolver().addresses("api.example", 443, 5.0) == ("192.0.2.7",)
+
+
+@pytest.mark.parametrize(
+    "result", [FOUND, socket.gaierror(socket.EAI_NONAME, "no such name")], ids=["known", "unknown"]
+)
+def test_hosts_that_a_stranger_names_do_not_pile_up(
+    names: NameServer, monkeypatch: pytest.MonkeyPatch, result: object
+) -> None:
+    names.result = result
+    monkeypatch.setattr(resolver, "KEPT_SECONDS", 0.0)
+    known = Resolver()
+    for number in range(50):
+        with suppress(socket.gaierror):
+            known.addresses(f"x{number}.example", 443, 5.0)
+    assert len(known._lookups) == 1

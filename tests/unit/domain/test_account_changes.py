@@ -97,6 +97,17 @@ def test_the_mask_of_another_key_is_refused(stored: str | None) -> None:
     assert list(caught.value.fields) == ["openai_api_key"]
 
 
+@pytest.mark.parametrize(
+    ("given", "access"),
+    [("new", "granted"), ("kommo-token-1234", "lost"), (None, "lost")],
+    ids=["another", "the same", "none"],
+)
+def test_only_another_access_token_is_taken_for_a_good_one(given: str | None, access: str) -> None:
+    lost = an_account(access="lost", tokens_given_at=5)
+    found = changed(lost, {"access_token": given})
+    assert (found.access, found.tokens_given_at) == (access, None if access == "granted" else 5)
+
+
 def test_a_new_access_token_leaves_the_old_refresh_token_behind() -> None:
     assert changed(an_account(), {"access_token": "new"}).secrets.refresh_token is None
     assert changed(an_account(), {"access_token": "kommo-token-1234"}).secrets.refresh_token == "refresh-5678"
@@ -121,6 +132,19 @@ def test_who_changes_an_imported_profile_makes_it_their_own() -> None:
 def test_an_imported_profile_that_comes_back_as_it_was_shown_goes_on_sleeping() -> None:
     shown: ProfileChange = {"model": "gpt-5", "instructions": "Imported.", "vector_store_ids": [], "temperature": None}
     assert changed(an_account(profile=IMPORTED), {"profile": shown}).profile == IMPORTED
+
+
+@pytest.mark.parametrize("active", [False, True], ids=["sleeping", "awake"])
+def test_only_a_profile_of_ones_own_can_be_removed(active: bool) -> None:
+    imported = replace(IMPORTED, active=active)
+    assert changed(an_account(profile=imported), {"profile": None}).profile == imported
+    assert changed(an_account(profile=imported), {"profile": None, "assistant_id": None}).profile is None
+    assert changed(an_account(profile=MANUAL), {"profile": None}).profile is None
+
+
+def test_an_imported_profile_that_comes_back_with_another_assistant_is_left_behind() -> None:
+    shown: ProfileChange = {"model": "gpt-5", "instructions": "Imported.", "vector_store_ids": [], "temperature": None}
+    assert changed(an_account(profile=IMPORTED), {"assistant_id": "asst_2", "profile": shown}).profile is None
 
 
 def test_another_assistant_leaves_the_imported_profile_of_the_first_behind() -> None:
@@ -163,6 +187,8 @@ def test_an_import_never_takes_the_place_of_what_a_person_wrote(account: Account
         (an_account(secrets=Secrets(access_token="t", openai_api_key="key")), "auto", ["sk-"]),
         (an_account(secrets=Secrets(openai_api_key=KEY)), "auto", ["access_token"]),
         (Account(1, "acme"), "auto", ["openai_api_key", "assistant_id", "access_token"]),
+        (an_account(access="lost"), "auto", ["install the integration again"]),
+        (an_account(access="revoked"), "auto", ["install the integration again"]),
     ],
 )
 def test_an_account_that_cannot_answer_yet_is_told_why(account: Account, choice: ApiChoice, words: list[str]) -> None:

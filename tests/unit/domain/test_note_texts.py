@@ -9,9 +9,11 @@ from app.domain.quota import MARKS
 @pytest.mark.parametrize("locale", LOCALES)
 @pytest.mark.parametrize("failure", Failure)
 def test_a_note_says_what_why_and_what_to_do(failure: Failure, locale: Locale) -> None:
-    first, *rest = failure_note(failure, locale, "0123abcd").splitlines()
+    first, *rest = failure_note(failure, locale, "0123abcd", "https://bot.test").splitlines()
     assert first == f"ByteGPT: {TEXTS[failure]}"
-    assert [line.split(": ", 1)[1] for line in rest] == [cause(failure, locale), remedy(failure, locale), "0123abcd"]
+    page = f"https://bot.test/help/errors/{failure}?lang={locale}"
+    said = [cause(failure, locale), remedy(failure, locale), page, "0123abcd"]
+    assert [line.split(": ", 1)[1] for line in rest] == said
 
 
 @pytest.mark.parametrize("said", [cause, remedy])
@@ -36,7 +38,7 @@ MISSION = [
 
 @pytest.mark.parametrize(("failure", "phrases"), MISSION)
 def test_the_portuguese_words_are_those_of_the_documents(failure: Failure, phrases: list[str]) -> None:
-    note = failure_note(failure, "pt", "r1")
+    note = failure_note(failure, "pt", "r1", "https://bot.test")
     assert [phrase for phrase in phrases if phrase not in note] == []
 
 

@@ -15,12 +15,28 @@ from app.domain.assistants import Api, Profile
 from app.domain.delivery import CallOutcome, Verdict
 from app.domain.failures import AskError, Failure
 from app.domain.notes import DueNote
-from app.domain.turn import AcceptResult, AcceptStatus, Change, Charge, Hold, NewTurn, Status, Turn, TurnLost
+from app.domain.turn import (
+    AcceptResult,
+    AcceptStatus,
+    Advanced,
+    Change,
+    Charge,
+    Departure,
+    GateClosed,
+    Hold,
+    NewTurn,
+    Park,
+    Status,
+    Taken,
+    Turn,
+    TurnLost,
+)
 from app.domain.usage_figures import DayFigures, Minute
 from tests.builders import NOW_MS
 
 NOW = NOW_MS / 1000
 HOLD = Hold("r1", "worker-1")
+AT_ONCE = Departure("default")
 
 
 class Clock:
@@ -78,34 +94,94 @@ class FakeConversations:
 
 
 @dataclass
+class FakeGates:
+    """Gates by the clock. watching: gates that look at what comes of a turn that passes."""
+
+    clock: Clock
+    until: dict[str, tuple[float, Failure]] = field(default_factory=dict)
+    watching: set[str] = field(default_factory=set)
+    closings: list[tuple[str, float, Failure]] = field(default_factory=list)
+    freed: list[tuple[str, str]] = field(default_factory=list)
+    entered: list[str] = field(default_factory=list)
+
+    def name(self, api_key: str) -> str:
+        return f"gate of {api_key}"
+
+    def enter(self, gate: str, request_id: str) -> bool:
+        opens_at, reason = self.until.get(gate, (0.0, Failure.OPENAI_QUOTA))
+        if opens_at > self.clock():
+            raise GateClosed(opens_at - self.clock(), reason)
+        self.entered.append(request_id)
+        return gate in self.watching
+
+    def close(self, gate: str, seconds: float, reason: Failure) -> None:
+        self.until[gate] = (self.clock() + seconds, reason)
+        self.watching.add(gate)
+        self.closings.append((gate, seconds, reason))
+
+    def free(self, gate: str, request_id: str) -> None:
+        self.freed.append((gate, request_id))
+
+
+# What a change may remember, and what of it is a truth value in the record.
+_TRUTHS = ("asked", "maybe_delivered", "token_renewed", "last_resort", "made_afresh")
+
+
+@dataclass
 class FakeTurns:
-    """One turn. lost_at: the step at which another worker has taken it over."""
+    """One turn, in the hands of its worker until that lets go of it. lost_at: the step at which another has taken it.
+
+    departures: for each continue call when it may leave, None where it must wait for its moment; the last ones leave at
+    once. parks: how the turn was let go of to wait.
+    """
 
     turn: Turn | None = field(default_factory=a_turn)
     remaining: int = 99
     lost_at: str | None = None
+    departures: list[Departure | None] = field(default_factory=list)
+    gates: FakeGates | None = None
     changes: list[Change] = field(default_factory=list)
+    parks: list[Park] = field(default_factory=list)
     accepted: list[NewTurn] = field(default_factory=list)
     answers: list[AcceptResult] = field(default_factory=list)
     conversations: FakeConversations = field(default_factory=FakeConversations)
+    story: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    let_go: bool = False
 
     def accept(self, new: NewTurn) -> AcceptResult:
         self.accepted.append(new)
         return self.answers.pop(0) if self.answers else AcceptResult(AcceptStatus.ACCEPTED, new.request_id, new.refusal)
 
-    def take(self, hold: Hold) -> Turn | None:
-        return self.turn
-
-    def advance(self, hold: Hold, turn: Turn, change: Change) -> int:
+    def taken(self, account_version: int | None = 1) -> Taken:
+        """The turn in the hands of a worker, the first one or one that goes on with it."""
         assert self.turn is not None
-        told = [name for name, _ in change.steps]
+        self.let_go = False
+        known = self.conversations.of(self.turn.account_id, self.turn.line or "")
+        return Taken(HOLD, self.turn, account_version, known)
+
+    def departed(self, egress: str = "default") -> Taken:
+        """The same, where its continue call leaves now: the record knows that it may arrive, its maker does not."""
+        taken = replace(self.taken(), egress=egress)
+        self._leaves(egress)
+        return taken
+
+    def advance(self, hold: Hold, turn: Turn, change: Change) -> Advanced:
+        assert self.turn is not None
+        assert not self.let_go, "a worker changed a turn that it had let go of"
+        told = [*(name for name, _ in change.steps), *(["continue_call"] if change.leave else [])]
         if self.lost_at in told or self.turn.status not in change.expect:
             raise TurnLost(hold.request_id)
+        watched = bool(change.gate) and self._gates().enter(change.gate or "", hold.request_id)
         self.changes.append(change)
-        self.turn = replace(self.turn, status=change.status or self.turn.status)
+        self.story += change.steps
+        self.turn = _changed(self.turn, change, self.remaining)
         if change.conversation and turn.line:
             self.conversations.write(turn.account_id, turn.line, change.conversation)
-        return self.remaining
+        self.let_go = change.close
+        if change.park:
+            self.parks.append(change.park)
+            self.let_go = True
+        return Advanced(self.remaining, watched, self._departure() if change.leave else None)
 
     def read(self, request_id: str) -> Turn | None:
         return self.turn if self.turn and self.turn.request_id == request_id else None
@@ -113,11 +189,11 @@ class FakeTurns:
     @property
     def steps(self) -> list[str]:
         """Names of what was told, in order."""
-        return [name for change in self.changes for name, _ in change.steps]
+        return [name for name, _ in self.story]
 
     def told(self, step: str) -> list[dict[str, Any]]:
         """Details of every step of this name."""
-        return [details for change in self.changes for name, details in change.steps if name == step]
+        return [details for name, details in self.story if name == step]
 
     @property
     def charges(self) -> list[str]:
@@ -128,6 +204,35 @@ class FakeTurns:
     def closings(self) -> list[Change]:
         """The changes that closed the turn."""
         return [change for change in self.changes if change.close]
+
+    def _departure(self) -> Departure | None:
+        departure = self.departures.pop(0) if self.departures else AT_ONCE
+        if departure is None:
+            self.let_go = True
+            self.story.append(("waiting_to_leave", {}))
+        else:
+            self._leaves(departure.egress)
+        return departure
+
+    def _leaves(self, egress: str) -> None:
+        assert self.turn is not None
+        self.turn = replace(self.turn, maybe_delivered=True)
+        self.story.append(("continue_call", {"egress": egress}))
+
+    def _gates(self) -> FakeGates:
+        assert self.gates is not None
+        return self.gates
+
+
+def _changed(turn: Turn, change: Change, remaining: int) -> Turn:
+    """The record after a change."""
+    fields: dict[str, Any] = {name: value for name, value in change.fields.items() if hasattr(turn, name)}
+    fields |= {name: bool(fields[name]) for name in _TRUTHS if name in fields}
+    fields |= {name: fields[name] or None for name in ("answer_id", "gated") if name in fields}
+    fields |= change.sealed
+    if change.charge:
+        fields["remaining"] = remaining
+    return replace(turn, status=change.status or turn.status, **fields)
 
 
 Reaction = Answer | AskError | Callable[[Deadline, Callable[[str], None]], Answer]
@@ -192,21 +297,6 @@ class FakeEngine:
 
 
 @dataclass
-class FakeGates:
-    """Gates by the clock."""
-
-    clock: Clock
-    until: dict[str, tuple[float, Failure]] = field(default_factory=dict)
-
-    def closed(self, api_key: str) -> tuple[float, Failure]:
-        at, reason = self.until.get(api_key, (0.0, Failure.OPENAI_QUOTA))
-        return max(0.0, at - self.clock()), reason
-
-    def close(self, api_key: str, seconds: float, reason: Failure) -> None:
-        self.until[api_key] = (self.clock() + seconds, reason)
-
-
-@dataclass
 class FakeSwitch:
     """profile: the one that wakes."""
 
@@ -226,6 +316,9 @@ class FakeAccounts:
     rivals: list[Callable[[Account], Account | None]] = field(default_factory=list)
 
     def get(self, account_id: int) -> Account | None:
+        return self.stored.get(account_id)
+
+    def at(self, account_id: int, version: int) -> Account | None:
         return self.stored.get(account_id)
 
     def add(self, account: Account, client_secret: str | None = None) -> Account:
@@ -256,21 +349,29 @@ ACCEPTED = CallOutcome(Verdict.ACCEPTED, 202)
 
 @dataclass
 class FakeCrm:
-    """Kommo. script: outcomes of calls; notes are taken with the outcomes of note_script."""
+    """Kommo. script: outcomes of calls; notes are taken with the outcomes of note_script.
+
+    egresses: the address from which each call and note came.
+    """
 
     script: list[CallOutcome] = field(default_factory=list)
     note_script: list[CallOutcome] = field(default_factory=list)
     calls: list[tuple[str, dict[str, Any], str]] = field(default_factory=list)
     notes: list[tuple[str, int, str, str, str]] = field(default_factory=list)
+    egresses: list[str] = field(default_factory=list)
 
-    def continue_bot(self, return_url: str, body: dict[str, Any], access_token: str, deadline: Deadline) -> CallOutcome:
+    def continue_bot(
+        self, return_url: str, body: dict[str, Any], access_token: str, deadline: Deadline, egress: str
+    ) -> CallOutcome:
         self.calls.append((return_url, body, access_token))
+        self.egresses.append(egress)
         return self.script.pop(0)
 
     def add_note(
-        self, origin: str, lead_id: int, text: str, note_key: str, access_token: str, deadline: Deadline
+        self, origin: str, lead_id: int, text: str, note_key: str, access_token: str, deadline: Deadline, egress: str
     ) -> CallOutcome:
         self.notes.append((origin, lead_id, text, note_key, access_token))
+        self.egresses.append(egress)
         return self.note_script.pop(0)
 
 
@@ -295,23 +396,18 @@ class FakeTokens:
 
 @dataclass
 class FakePace:
-    """waits: of each call from the address, 0 when it has run out; a wait longer than asked for reserves nothing.
-
-    account_waits: the same in the account's own pace, which is asked first.
+    """departures: for each call that is no continue call when it may leave, None where there is no room; the last ones
+    leave at once. holds: for how long the calls of an account were held back.
     """
 
-    waits: list[float] = field(default_factory=list)
-    asked: list[float] = field(default_factory=list)
-    account_waits: list[float] = field(default_factory=list)
+    departures: list[Departure | None] = field(default_factory=list)
+    holds: list[tuple[int, float]] = field(default_factory=list)
 
-    def account_wait(self, account_id: int, longest: float) -> float | None:
-        wait = self.account_waits.pop(0) if self.account_waits else 0.0
-        return wait if wait <= longest else None
+    def departure(self, account_id: int, *, ahead: bool = False, within: float = 0.02) -> Departure | None:
+        return self.departures.pop(0) if self.departures else AT_ONCE
 
-    def egress_wait(self, longest: float) -> float | None:
-        self.asked.append(longest)
-        wait = self.waits.pop(0) if self.waits else 0.0
-        return wait if wait <= longest else None
+    def hold(self, account_id: int, seconds: float) -> None:
+        self.holds.append((account_id, seconds))
 
 
 @dataclass

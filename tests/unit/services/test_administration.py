@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 import pytest
 
 from app.domain.account_changes import AccountChange, InvalidFields
-from app.domain.accounts import Account, AccountExists, AccountUnknown, ChangedMeanwhile, Secrets
+from app.domain.accounts import Account, AccountExists, AccountUnknown, ChangedMeanwhile
 from app.domain.assistants import ApiChoice, Profile
 from app.domain.plans import Plan, PlanUnknown, When
 from app.services.administration import ATTEMPTS, Administration, Defaults
@@ -201,6 +201,38 @@ def test_a_profile_that_was_written_while_openai_was_asked_stays() -> None:
     assert office.administration.add(7, READY).account == own
 
 
+def test_what_openai_found_is_told_with_what_is_saved() -> None:
+    findings = SetupFindings(imported_profile=IMPORTED, api_gone=True)
+    assert an_office(findings).administration.add(7, READY).findings == findings
+    assert an_office(findings).administration.add(7, {"subdomain": "acme"}).findings == SetupFindings()
+
+
+def test_a_definition_is_kept_where_the_account_has_a_place_for_it() -> None:
+    office = an_office()
+    office.administration.add(7, READY)
+    assert office.administration.keep_definition(7, "asst_2", IMPORTED).profile is None
+    assert office.administration.keep_definition(7, "asst_1", IMPORTED).profile == IMPORTED
+    with pytest.raises(AccountUnknown):
+        office.administration.keep_definition(8, "asst_1", IMPORTED)
+
+
+def test_a_guard_sees_what_would_be_changed_at_every_try_and_may_stop_it() -> None:
+    office = an_office()
+    office.administration.add(7, READY)
+    office.accounts.rivals = 1
+    seen: list[str | None] = []
+
+    def guard(found: Account) -> None:
+        seen.append(found.failure_text)
+        if found.failure_text == "rival":
+            raise InvalidFields({"failure_text": ["Somebody was quicker."]})
+
+    with pytest.raises(InvalidFields):
+        office.administration.change(7, {"locale": "en"}, guard)
+    assert seen == [None, "rival"]
+    assert office.accounts.stored[7].locale == "es"
+
+
 def test_a_change_is_made_anew_when_somebody_else_was_quicker() -> None:
     office = an_office()
     office.administration.add(7, READY)
@@ -311,14 +343,6 @@ def test_an_account_that_is_not_there_cannot_be_worked_on() -> None:
         lambda: administration.change(7, {"locale": "en"}),
         lambda: administration.pause(7),
         lambda: administration.resume(7),
-        lambda: administration.remove(7),
     ):
         with pytest.raises(AccountUnknown):
             attempt()
-
-
-def test_a_removed_account_can_be_added_again() -> None:
-    office = an_office()
-    office.administration.add(7, READY)
-    office.administration.remove(7)
-    assert office.administration.add(7, {"subdomain": "again"}).account.secrets == Secrets()

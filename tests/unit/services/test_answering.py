@@ -10,17 +10,15 @@ from app.domain.answers import Answer, Deadline
 from app.domain.assistants import Api, Profile
 from app.domain.failures import OPENAI_FAILURES, TEXTS, AskError, Failure
 from app.domain.prices import PriceBook
-from app.domain.turn import MOST_CLAIMS, Charge, Status, Timing, Turn, TurnLost
+from app.domain.turn import MOST_CLAIMS, Charge, Departure, Status, Taken, Timing, Turn, TurnLost
 from app.services.answering import Answering, Outcome
 from app.services.asking import Asking
 from app.services.delivering import Delivering
 from tests.builders import an_account
 from tests.unit.services.ports_in_memory import (
     ACCEPTED,
-    HOLD,
     Clock,
     FakeAccounts,
-    FakeConversations,
     FakeCrm,
     FakeEngine,
     FakeGates,
@@ -33,6 +31,7 @@ from tests.unit.services.ports_in_memory import (
 )
 
 ACCOUNT = an_account(profile=Profile("gpt-6-luna"), assistant_id=None, failure_text="Um instante.")
+KEY = ACCOUNT.secrets.openai_api_key or ""
 TIMING = Timing(turn=50.0, patience=120.0)
 (ANSWER,) = answers("**Custa** 5 reais.")
 
@@ -40,28 +39,31 @@ TIMING = Timing(turn=50.0, patience=120.0)
 @dataclass
 class Worker:
     clock: Clock
-    turn: Turn | None = field(default_factory=a_turn)
+    turn: Turn = field(default_factory=a_turn)
     account: Account | None = ACCOUNT
     script: list[Any] = field(default_factory=lambda: [ANSWER])
     crm: FakeCrm = field(default_factory=lambda: FakeCrm([ACCEPTED]))
+    departures: list[Departure | None] = field(default_factory=list)
+    tokens: FakeTokens = field(default_factory=FakeTokens)
 
     def __post_init__(self) -> None:
-        self.turns = FakeTurns(self.turn)
+        self.gates = FakeGates(self.clock)
+        self.turns = FakeTurns(self.turn, gates=self.gates, departures=self.departures)
         self.engine = FakeEngine(script=self.script)
 
-    def run(self) -> Outcome | None:
+    def run(self, taken: Taken | None = None) -> Outcome:
+        """Work on the turn as it was taken, or as it is taken now."""
         accounts = FakeAccounts({ACCOUNT.account_id: self.account} if self.account else {})
         asking = Asking(
             engines={Api.RESPONSES: self.engine},
-            gates=FakeGates(self.clock),
-            conversations=FakeConversations(),
+            gates=self.gates,
             profile_switch=FakeSwitch(),
             choice="auto",
             identifier_key=b"key",
-            sleep=self.clock.sleep,
         )
-        delivering = Delivering(self.crm, FakeTokens(), FakePace(), TIMING, self.clock, self.clock.sleep)
-        return Answering(self.turns, accounts, asking, delivering, TIMING, PriceBook({})).run(HOLD)
+        delivering = Delivering(self.crm, self.tokens, FakePace(), TIMING, self.clock, self.clock.sleep)
+        answering = Answering(self.turns, accounts, asking, delivering, TIMING, PriceBook({}))
+        return answering.run(taken or self.turns.taken())
 
     @property
     def told(self) -> dict[str, Any]:
@@ -73,7 +75,7 @@ class Worker:
 
 def test_an_answer_is_stored_and_settled_before_kommo_is_told(clock: Clock) -> None:
     worker = Worker(clock)
-    assert worker.run() == Outcome(Status.DELIVERED, None)
+    assert worker.run() == Outcome(Status.DELIVERED, None, parked=False)
     assert worker.turns.steps == ["asking", "answer_begun", "answered", "continue_call", "delivered"]
     assert worker.turns.charges == ["settle"]
     (stored,) = (change for change in worker.turns.changes if change.sealed)
@@ -90,7 +92,7 @@ def test_an_answer_is_stored_and_settled_before_kommo_is_told(clock: Clock) -> N
 @pytest.mark.parametrize("failure", sorted(OPENAI_FAILURES))
 def test_a_failure_is_released_before_kommo_is_told(clock: Clock, failure: Failure) -> None:
     worker = Worker(clock, script=[AskError(failure, status=418, code="teapot", provider_request_id="req_1")])
-    assert worker.run() == Outcome(Status.DELIVERED, failure)
+    assert worker.run() == Outcome(Status.DELIVERED, failure, parked=False)
     assert worker.turns.charges == ["release"]
     assert worker.turns.told("failed") == [
         {"error_code": failure, "http_status": 418, "code": "teapot", "openai_request_id": "req_1"}
@@ -138,7 +140,7 @@ def test_a_note_becomes_due_with_the_end_of_some_turns(clock: Clock, turn: Turn,
 
 def test_an_answer_that_a_lost_worker_stored_is_delivered_as_it_is(clock: Clock) -> None:
     worker = Worker(clock, a_turn(status=Status.ANSWERED, answer="Custa 7.", remaining=41, charge=Charge.SETTLED))
-    assert worker.run() == Outcome(Status.DELIVERED, None)
+    assert worker.run() == Outcome(Status.DELIVERED, None, parked=False)
     assert (worker.told["reply"], worker.told["remaining"]) == ("Custa 7.", "41")
 
 
@@ -146,7 +148,7 @@ def test_an_answer_that_a_lost_worker_stored_is_delivered_as_it_is(clock: Clock)
 def test_a_turn_that_nobody_took_in_time_is_our_fault(clock: Clock, late: float) -> None:
     worker = Worker(clock)
     clock.now += late
-    assert worker.run() == Outcome(Status.DELIVERED, Failure.BUSY)
+    assert worker.run() == Outcome(Status.DELIVERED, Failure.BUSY, parked=False)
     assert worker.engine.asked == []
     assert worker.turns.charges == ["release"]
     assert worker.told["error"] == "ByteGPT sobrecarregado. Tente novamente"
@@ -155,7 +157,7 @@ def test_a_turn_that_nobody_took_in_time_is_our_fault(clock: Clock, late: float)
 def test_a_turn_that_is_taken_just_in_time_is_asked(clock: Clock) -> None:
     worker = Worker(clock)
     clock.now += 43.9
-    assert worker.run() == Outcome(Status.DELIVERED, None)
+    assert worker.run() == Outcome(Status.DELIVERED, None, parked=False)
 
 
 @pytest.mark.parametrize(
@@ -174,13 +176,13 @@ def test_the_time_of_a_lost_worker_is_not_blamed_on_openai(
         raise AskError(Failure.OPENAI_TIMEOUT, maybe_processed=True)
 
     worker = Worker(clock, a_turn(claims=claims), script=[hang])
-    assert worker.run() == Outcome(Status.DELIVERED, blamed)
+    assert worker.run() == Outcome(Status.DELIVERED, blamed, parked=False)
 
 
 @pytest.mark.parametrize("text", ["【4:0†fonte】", "\u200b \n", "[](sandbox:/mnt/data/a.csv)"])
 def test_an_answer_that_shows_nothing_is_a_failure(clock: Clock, text: str) -> None:
     worker = Worker(clock, script=[replace(ANSWER, text=text)])
-    assert worker.run() == Outcome(Status.DELIVERED, Failure.OPENAI_UNEXPECTED)
+    assert worker.run() == Outcome(Status.DELIVERED, Failure.OPENAI_UNEXPECTED, parked=False)
     assert worker.turns.charges == ["release"]
     assert worker.turns.told("failed")[0]["code"] == "nothing_to_show"
 
@@ -188,9 +190,7 @@ def test_an_answer_that_shows_nothing_is_a_failure(clock: Clock, text: str) -> N
 @pytest.mark.parametrize("status", [Status.ACCEPTED, Status.ASKING, Status.ANSWERED, Status.REFUSED])
 def test_a_turn_of_a_removed_account_is_closed(clock: Clock, status: Status) -> None:
     worker = Worker(clock, a_turn(status=status), account=None)
-    outcome = worker.run()
-    assert outcome is not None
-    assert outcome.status is Status.UNDELIVERABLE
+    assert worker.run().status is Status.UNDELIVERABLE
     assert worker.crm.calls == []
     undecided = status in (Status.ACCEPTED, Status.ASKING)
     assert worker.turns.charges == (["release"] if undecided else [])
@@ -199,16 +199,83 @@ def test_a_turn_of_a_removed_account_is_closed(clock: Clock, status: Status) -> 
 
 def test_a_turn_that_was_lost_by_every_worker_is_given_up(clock: Clock) -> None:
     worker = Worker(clock, a_turn(claims=MOST_CLAIMS + 1))
-    assert worker.run() == Outcome(Status.UNDELIVERABLE, Failure.BUSY)
+    assert worker.run() == Outcome(Status.UNDELIVERABLE, Failure.BUSY, parked=False)
     assert worker.crm.calls == []
     assert worker.turns.charges == ["release"]
     assert worker.turns.told("undeliverable") == [{"detail": "every_worker_was_lost"}]
 
 
-def test_a_turn_that_is_not_ours_to_take_is_left_alone(clock: Clock) -> None:
-    worker = Worker(clock, turn=None)
-    assert worker.run() is None
+def test_a_turn_whose_account_was_gone_when_it_was_taken_is_closed(clock: Clock) -> None:
+    worker = Worker(clock)
+    assert worker.run(worker.turns.taken(account_version=None)).status is Status.UNDELIVERABLE
+    assert worker.turns.told("undeliverable") == [{"detail": "account_removed"}]
+
+
+# --- waits without a worker -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("failure", [None, Failure.OPENAI_CONNECTION], ids=["answered", "failed"])
+def test_a_decided_turn_whose_call_may_not_leave_at_once_is_told_when_it_may(
+    clock: Clock, failure: Failure | None
+) -> None:
+    script = [AskError(failure)] if failure else [ANSWER]
+    worker = Worker(clock, departures=[None], script=script)
+    status = Status.FAILED if failure else Status.ANSWERED
+    assert worker.run() == Outcome(status, failure, parked=True)
     assert worker.crm.calls == []
+    assert worker.turns.charges == ["release" if failure else "settle"]
+
+    assert worker.run(worker.turns.departed("second")) == Outcome(Status.DELIVERED, failure, parked=False)
+    assert worker.crm.egresses == ["second"]
+    assert worker.told["status"] == ("fail" if failure else "success")
+    assert (len(worker.engine.asked), len(worker.turns.charges)) == (1, 1)
+    assert worker.turns.steps[-3:] == ["waiting_to_leave", "continue_call", "delivered"]
+
+
+def test_a_refused_turn_leaves_when_it_may(clock: Clock) -> None:
+    worker = Worker(clock, a_turn(status=Status.REFUSED, error_code=Failure.PLAN_QUOTA), departures=[None])
+    assert worker.run() == Outcome(Status.REFUSED, Failure.PLAN_QUOTA, parked=True)
+    assert worker.run(worker.turns.departed()) == Outcome(Status.DELIVERED, Failure.PLAN_QUOTA, parked=False)
+
+
+def test_a_turn_that_can_be_told_to_nobody_waits_for_no_moment(clock: Clock) -> None:
+    worker = Worker(clock, departures=[None], tokens=FakeTokens(access=None))
+    assert worker.run() == Outcome(Status.UNDELIVERABLE, None, parked=False)
+    assert worker.crm.calls == []
+    assert worker.turns.charges == ["settle"]
+
+
+def test_a_turn_whose_key_is_told_to_wait_is_asked_when_it_may_be(clock: Clock) -> None:
+    worker = Worker(clock)
+    worker.gates.close(worker.gates.name(KEY), 20.0, Failure.OPENAI_QUOTA)
+    assert worker.run() == Outcome(Status.ACCEPTED, None, parked=True)
+    assert (worker.engine.asked, worker.turns.charges, clock.sleeps) == ([], [], [])
+    clock.now += 20.0
+    assert worker.run() == Outcome(Status.DELIVERED, None, parked=False)
+    assert worker.turns.steps[:2] == ["waiting_for_key", "asking"]
+
+
+@pytest.mark.parametrize(
+    ("gated", "told"),
+    [(None, Failure.BUSY), (Failure.OPENAI_QUOTA, Failure.OPENAI_QUOTA)],
+    ids=["nobody-had-time", "its-key-was-told-to-wait"],
+)
+@pytest.mark.parametrize("late", [44.5, 49.0, 60.0])
+def test_a_turn_that_waited_until_its_end_is_told_what_it_waited_for(
+    clock: Clock, late: float, gated: Failure | None, told: Failure
+) -> None:
+    worker = Worker(clock, a_turn(gated=gated))
+    clock.now += late
+    assert worker.run() == Outcome(Status.DELIVERED, told, parked=False)
+    assert worker.engine.asked == []
+    assert worker.turns.charges == ["release"]
+
+
+def test_what_a_turn_waited_for_is_forgotten_once_it_could_be_asked(clock: Clock) -> None:
+    worker = Worker(clock, a_turn(gated=Failure.OPENAI_QUOTA), script=[AskError(Failure.OPENAI_TIMEOUT)])
+    assert worker.run().error_code is Failure.OPENAI_TIMEOUT
+    assert worker.turns.turn is not None
+    assert worker.turns.turn.gated is None
 
 
 @pytest.mark.parametrize("step", ["asking", "answer_begun", "answered", "failed"])

@@ -11,12 +11,11 @@ from app.domain.answers import Answer, Conversation, Deadline
 from app.domain.assistants import Api, ApiChoice, Assistant, Profile
 from app.domain.failures import AskError, ConversationTrouble, Failure
 from app.domain.prices import PriceBook
-from app.domain.turn import Status, Turn, TurnLost
+from app.domain.turn import Parked, Status, Turn, TurnLost
 from app.services.asking import Asking
 from app.services.held import HeldTurn
 from tests.builders import an_account
 from tests.unit.services.ports_in_memory import (
-    HOLD,
     Clock,
     FakeConversations,
     FakeEngine,
@@ -29,6 +28,7 @@ from tests.unit.services.ports_in_memory import (
 
 ACCOUNT = an_account(profile=Profile("gpt-6-luna", "Seja gentil."), assistant_id=None)
 KEY = ACCOUNT.secrets.openai_api_key or ""
+GATE = f"gate of {KEY}"
 LINE = (ACCOUNT.account_id, "contact-1")
 (ANSWER,) = answers("Custa 5 reais.")
 PROFILE = Profile("gpt-5", "Importado.", source="imported")
@@ -53,7 +53,7 @@ def gone() -> AskError:
 
 @dataclass
 class Desk:
-    """One turn and everything around it."""
+    """One turn and everything around it. waits: how often it was let go of, to wait for its key."""
 
     clock: Clock
     turn: Turn = field(default_factory=a_turn)
@@ -64,23 +64,38 @@ class Desk:
     assistants: FakeEngine = field(default_factory=lambda: FakeEngine(Api.ASSISTANTS))
     conversations: FakeConversations = field(default_factory=FakeConversations)
     switch: FakeSwitch = field(default_factory=FakeSwitch)
+    waits: int = 0
 
     def __post_init__(self) -> None:
         self.gates = FakeGates(self.clock)
-        self.turns = FakeTurns(self.turn, conversations=self.conversations)
-        self.held = HeldTurn(self.turns, HOLD, self.turn, PriceBook({}))
+        self.turns = FakeTurns(self.turn, gates=self.gates, conversations=self.conversations)
+        self.deadline = Deadline(self.clock() + self.seconds, self.clock)
+        self.take()
 
-    def ask(self) -> Answer:
+    def take(self) -> None:
+        """A worker takes the turn; what an earlier one knew is gone."""
+        self.held = HeldTurn(self.turns, self.turns.taken(), PriceBook({}))
+
+    def ask_once(self) -> tuple[Answer, str | None]:
+        """Ask as far as a worker gets in one go: the answer, and the gate that is to be told of it."""
         asking = Asking(
             engines={Api.RESPONSES: self.responses, Api.ASSISTANTS: self.assistants},
             gates=self.gates,
-            conversations=self.conversations,
             profile_switch=self.switch,
             choice=self.choice,
             identifier_key=b"key",
-            sleep=self.clock.sleep,
         )
-        return asking.answer(self.held, self.account, Deadline(self.clock() + self.seconds, self.clock))
+        return asking.answer(self.held, self.account, self.deadline)
+
+    def ask(self) -> Answer:
+        """Ask, however often the turn must wait for its key: it goes on as soon as the gate opens."""
+        while True:
+            try:
+                return self.ask_once()[0]
+            except Parked:
+                self.waits += 1
+                self.clock.now = max(self.clock.now, self.gates.until[GATE][0])
+                self.take()
 
     def failure(self) -> AskError:
         with pytest.raises(AskError) as raised:
@@ -91,6 +106,7 @@ class Desk:
         self, conversation_id: str = "conv_old", last_item: str | None = "msg_0", api: Api = Api.RESPONSES
     ) -> None:
         self.conversations.known[LINE] = Conversation(api, conversation_id, last_item)
+        self.take()
 
 
 # --- the plain way --------------------------------------------------------------------------------------------------
@@ -186,26 +202,30 @@ def test_what_cannot_be_asked_asks_nobody(
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("error", "waits_for_key"),
     [
-        rate_limited(),
-        rate_limited(0.5),
-        AskError(Failure.OPENAI_CONNECTION, retryable=True, code="refused"),
-        AskError(Failure.OPENAI_UNEXPECTED, retryable=True, status=409, code="conflict"),
+        pytest.param(rate_limited(), True, id="too-many"),
+        pytest.param(rate_limited(0.5), True, id="too-many-for-so-long"),
+        pytest.param(AskError(Failure.OPENAI_CONNECTION, retryable=True, code="refused"), False, id="refused"),
+        pytest.param(
+            AskError(Failure.OPENAI_UNEXPECTED, retryable=True, status=409, code="conflict"), False, id="conflict"
+        ),
     ],
-    ids=lambda error: str(error.code),
 )
-def test_what_is_retryable_is_asked_again(clock: Clock, error: AskError) -> None:
+def test_what_is_retryable_is_asked_again(clock: Clock, error: AskError, waits_for_key: bool) -> None:
     desk = Desk(clock, responses=FakeEngine(script=[error, ANSWER]))
+    began = clock()
     assert desk.ask() is ANSWER
     assert len(desk.responses.asked) == 2
     assert desk.responses.looked == []
     (retry,) = desk.turns.told("retry")
     assert (retry["error_code"], retry["code"]) == (error.failure, error.code)
-    assert retry["wait"] == round(clock.sleeps[0], 3)
+    assert retry["wait"] == pytest.approx(clock() - began, abs=0.001)
     assert [told["attempt"] for told in desk.turns.told("asking")] == [1, 2]
     # The conversation is opened once.
     assert desk.responses.opened == 1
+    # Where the key is told to wait no thread waits with it.
+    assert (desk.waits, len(clock.sleeps)) == ((1, 0) if waits_for_key else (0, 1))
 
 
 @pytest.mark.parametrize("failure", [Failure.OPENAI_TIMEOUT, Failure.OPENAI_AUTHENTICATION, Failure.OPENAI_QUOTA])
@@ -213,9 +233,9 @@ def test_what_is_final_fails_at_once(clock: Clock, failure: Failure) -> None:
     error = AskError(failure, retry_after=30.0, maybe_processed=True)
     desk = Desk(clock, responses=FakeEngine(script=[error]))
     assert desk.failure() is error
-    assert clock.sleeps == []
+    assert (clock.sleeps, desk.waits) == ([], 0)
     # A time to wait that comes with a final error is no order to the key.
-    assert desk.gates.until == {}
+    assert [seconds for _, seconds, _ in desk.gates.closings] == ([0.0] if failure is Failure.OPENAI_QUOTA else [])
 
 
 def test_a_failure_to_open_a_conversation_is_retried_too(clock: Clock) -> None:
@@ -236,7 +256,9 @@ def test_six_attempts_at_most_those_of_lost_workers_included(clock: Clock, attem
 def test_attempts_end_with_the_deadline(clock: Clock) -> None:
     desk = Desk(clock, seconds=4.0, responses=FakeEngine(script=[rate_limited()] * 9))
     began = clock()
-    assert desk.failure().failure is Failure.OPENAI_QUOTA
+    error = desk.failure()
+    # Where the key may not be used in time any more, the turn says so and does not wait for its end.
+    assert (error.failure, error.code) == (Failure.OPENAI_QUOTA, "key_told_to_wait")
     assert clock() - began < 4.0
     assert 2 <= len(desk.responses.asked) <= 5
 
@@ -334,51 +356,97 @@ def test_nothing_is_looked_for_in_another_api(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("failure", [Failure.OPENAI_QUOTA, Failure.OPENAI_UNEXPECTED])
-def test_a_time_that_openai_names_closes_the_gate_of_the_key(clock: Clock, failure: Failure) -> None:
-    error = AskError(failure, retryable=True, retry_after=3.0, status=429)
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_time_that_openai_names_closes_the_gate_of_the_key_and_a_share_of_ours_is_added(
+    clock: Clock, failure: Failure, status: int
+) -> None:
+    error = AskError(failure, retryable=True, retry_after=3.0, status=status)
     desk = Desk(clock, responses=FakeEngine(script=[error, ANSWER]))
-    began = clock()
     assert desk.ask() is ANSWER
-    assert desk.gates.until == {KEY: (began + 3.0, failure)}
-    assert 3.0 <= clock() - began <= 3.2
+    ((gate, seconds, reason),) = desk.gates.closings
+    assert (gate, reason) == (GATE, failure)
+    assert 3.0 + 0.25 / 4 <= seconds <= 3.0 + 0.5 / 4
 
 
-def test_without_a_time_the_gate_stays_open(clock: Clock) -> None:
-    desk = Desk(clock, responses=FakeEngine(script=[rate_limited(), ANSWER]))
-    desk.ask()
-    assert desk.gates.until == {}
+def test_too_many_without_a_time_closes_the_gate_for_a_wait_of_our_own(clock: Clock) -> None:
+    desk = Desk(clock, responses=FakeEngine(script=[rate_limited(), rate_limited(), ANSWER]))
+    assert desk.ask() is ANSWER
+    first, second = (seconds for _, seconds, _ in desk.gates.closings)
+    assert 0.25 <= first <= 0.5 <= second <= 1.0
 
 
-def test_a_closed_gate_is_waited_for(clock: Clock) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [server_error(), AskError(Failure.OPENAI_CONNECTION, retryable=True), AskError(Failure.OPENAI_AUTHENTICATION)],
+    ids=["server-error", "no-connection", "final"],
+)
+def test_what_says_nothing_about_the_key_closes_no_gate(clock: Clock, error: AskError) -> None:
+    desk = Desk(clock, responses=FakeEngine(script=[error, ANSWER], finds=[None]))
+    if error.retryable:
+        desk.ask()
+    else:
+        desk.failure()
+    assert desk.gates.closings == []
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["nothing-was-sent-before", "a-conversation-is-known"])
+def test_a_turn_whose_key_is_told_to_wait_waits_without_a_worker(clock: Clock, known: bool) -> None:
     desk = Desk(clock, responses=FakeEngine(script=[ANSWER]))
-    desk.gates.close(KEY, 7.0, Failure.OPENAI_QUOTA)
-    began = clock()
-    assert desk.ask() is ANSWER
-    assert 7.0 <= clock() - began <= 7.2
-    assert desk.turns.told("waiting_for_key") == [{"wait": 7.0}]
-    assert desk.turns.told("asking") == [{"attempt": 1, "api": "responses"}]
+    if known:
+        desk.know()
+    desk.gates.close(GATE, 7.0, Failure.OPENAI_QUOTA)
+    with pytest.raises(Parked):
+        desk.ask_once()
+    # Nothing was sent with the key, not even a conversation was opened.
+    assert (desk.responses.opened, desk.responses.asked) == (0, [])
+    (park,) = desk.turns.parks
+    assert (park.gate, park.until) == (GATE, int(desk.deadline.at * 1000))
+    assert desk.turns.turn is not None
+    assert (desk.turns.turn.gated, desk.turns.turn.asked) == (Failure.OPENAI_QUOTA, False)
+    clock.now += 7.0
+    desk.take()
+    answer, gate = desk.ask_once()
+    assert answer is ANSWER
+    # The gate was told when the answer began.
+    assert gate is None
+    assert desk.turns.steps == ["waiting_for_key", "asking", "answer_begun"]
+    assert clock.sleeps == []
+    # No attempt was made before, so that nothing is looked for.
+    assert desk.responses.looked == []
 
 
 def test_a_gate_that_was_closed_again_is_waited_for_again(clock: Clock) -> None:
     desk = Desk(clock, responses=FakeEngine(script=[ANSWER]))
-    desk.gates.close(KEY, 2.0, Failure.OPENAI_QUOTA)
-    once = [True]
-
-    def sleep(seconds: float) -> None:
-        Clock.sleep(clock, seconds)
-        if once.pop() if once else False:
-            desk.gates.close(KEY, 1.0, Failure.OPENAI_QUOTA)
-
-    clock.sleep = sleep  # type: ignore[method-assign]
+    for seconds in (2.0, 1.0):
+        desk.gates.close(GATE, seconds, Failure.OPENAI_QUOTA)
+        with pytest.raises(Parked):
+            desk.ask_once()
+        clock.now += seconds
+        desk.take()
     assert desk.ask() is ANSWER
-    assert [told["wait"] for told in desk.turns.told("waiting_for_key")] == [2.0, 1.0]
+    assert desk.turns.steps == ["waiting_for_key", "waiting_for_key", "asking", "answer_begun"]
+    assert desk.held.turn.attempts == 1
+
+
+def test_an_attempt_whose_outcome_is_unknown_is_still_looked_for_after_a_wait_for_the_key(clock: Clock) -> None:
+    desk = Desk(clock, responses=FakeEngine(script=[server_error(), rate_limited(2.0)], finds=[None, ANSWER]))
+    desk.know()
+    assert desk.ask() is ANSWER
+    assert desk.waits == 1
+    assert len(desk.responses.looked) == 2
+    assert len(desk.responses.asked) == 2
+
+
+def test_attempts_are_counted_on_after_a_wait_for_the_key(clock: Clock) -> None:
+    desk = Desk(clock, responses=FakeEngine(script=[rate_limited(1.0), rate_limited(1.0), ANSWER]))
+    assert desk.ask() is ANSWER
+    assert [told["attempt"] for told in desk.turns.told("asking")] == [1, 2, 3]
 
 
 def test_a_gate_of_another_key_does_not_matter(clock: Clock) -> None:
     desk = Desk(clock, responses=FakeEngine(script=[ANSWER]))
-    desk.gates.close("sk-other", 30.0, Failure.OPENAI_QUOTA)
-    desk.ask()
-    assert clock.sleeps == []
+    desk.gates.close("gate of sk-other", 30.0, Failure.OPENAI_QUOTA)
+    assert desk.ask_once() == (ANSWER, None)
 
 
 @pytest.mark.parametrize("reason", [Failure.OPENAI_QUOTA, Failure.OPENAI_UNEXPECTED])
@@ -387,11 +455,59 @@ def test_a_gate_that_opens_too_late_fails_the_turn_for_its_reason(
     clock: Clock, reason: Failure, seconds: float
 ) -> None:
     desk = Desk(clock)
-    desk.gates.close(KEY, seconds, reason)
+    desk.gates.close(GATE, seconds, reason)
     error = desk.failure()
     assert (error.failure, error.code) == (reason, "key_told_to_wait")
-    assert clock.sleeps == []
+    assert (desk.waits, desk.turns.parks) == (0, [])
     assert desk.responses.opened == 0
+    # It says nothing new about the key.
+    assert len(desk.gates.closings) == 1
+
+
+@pytest.mark.parametrize("begins", [True, False], ids=["told-by-its-id", "told-by-the-answer"])
+def test_a_watching_gate_is_told_once_that_openai_answers(clock: Clock, begins: bool) -> None:
+    resumed = {} if begins else RESUMED
+    desk = Desk(clock, a_turn(**resumed), responses=FakeEngine(script=[ANSWER], finds=[ANSWER]))
+    desk.gates.watching.add(GATE)
+    answer, gate = desk.ask_once()
+    assert answer is ANSWER
+    told = [change.gate_holds for change in desk.turns.changes if change.gate_holds]
+    assert [*told, *([gate] if gate else [])] == [GATE]
+    assert bool(told) is begins
+    assert (desk.gates.closings, desk.gates.freed) == ([], [])
+
+
+def test_a_gate_that_watches_nobody_is_told_nothing(clock: Clock) -> None:
+    desk = Desk(clock, responses=FakeEngine(script=[ANSWER]))
+    assert desk.ask_once() == (ANSWER, None)
+    assert [change.gate_holds for change in desk.turns.changes if change.gate_holds] == []
+
+
+@pytest.mark.parametrize(
+    ("error", "freed", "closed"),
+    [
+        pytest.param(AskError(Failure.OPENAI_TIMEOUT), True, False, id="silence"),
+        pytest.param(AskError(Failure.OPENAI_AUTHENTICATION), True, False, id="wrong-key"),
+        pytest.param(AskError(Failure.OPENAI_QUOTA, code="insufficient_quota"), False, True, id="still-no-credit"),
+    ],
+)
+def test_a_probe_that_fails_lets_the_next_one_test_the_ground(
+    clock: Clock, error: AskError, freed: bool, closed: bool
+) -> None:
+    desk = Desk(clock, responses=FakeEngine(script=[error]))
+    desk.gates.watching.add(GATE)
+    assert desk.failure() is error
+    assert desk.gates.freed == ([(GATE, "r1")] if freed else [])
+    assert desk.gates.closings == ([(GATE, 0.0, Failure.OPENAI_QUOTA)] if closed else [])
+
+
+def test_a_probe_that_is_told_to_wait_closes_the_gate_again_and_waits_too(clock: Clock) -> None:
+    desk = Desk(clock, responses=FakeEngine(script=[rate_limited(5.0)]))
+    desk.gates.watching.add(GATE)
+    with pytest.raises(Parked):
+        desk.ask_once()
+    assert [gate for gate, _, _ in desk.gates.closings] == [GATE]
+    assert desk.gates.freed == []
 
 
 def test_no_question_is_begun_after_the_deadline(clock: Clock) -> None:

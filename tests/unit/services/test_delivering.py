@@ -12,13 +12,12 @@ from app.domain.delivery import CallOutcome, Verdict
 from app.domain.failures import Failure
 from app.domain.oauth_tokens import TokensUnavailable
 from app.domain.prices import PriceBook
-from app.domain.turn import Status, Timing, Turn, TurnLost
+from app.domain.turn import Departure, Parked, Status, Taken, Timing, Turn, TurnLost
 from app.services.delivering import Delivering
 from app.services.held import HeldTurn
 from tests.builders import an_account
 from tests.unit.services.ports_in_memory import (
     ACCEPTED,
-    HOLD,
     NOW,
     Clock,
     FakeCrm,
@@ -39,21 +38,39 @@ PATIENCE = 120.0
 
 @dataclass
 class Desk:
+    """A decided turn, and Kommo. departures: when each of its calls may leave (FakeTurns)."""
+
     clock: Clock
     script: list[CallOutcome]
     turn: Turn = ANSWERED
     account: Account = ACCOUNT
     tokens: FakeTokens = field(default_factory=FakeTokens)
-    pace: FakePace = field(default_factory=FakePace)
+    departures: list[Departure | None] = field(default_factory=list)
+    first_wait: float = 0.5
 
     def __post_init__(self) -> None:
         self.crm = FakeCrm(self.script)
-        self.turns = FakeTurns(self.turn)
+        self.turns = FakeTurns(self.turn, departures=self.departures)
+        self.pace = FakePace()
+
+    def deliver_once(self, taken: Taken | None = None) -> None:
+        """Deliver as far as a worker gets in one go."""
+        timing = Timing(turn=50.0, patience=PATIENCE)
+        delivering = Delivering(
+            self.crm, self.tokens, self.pace, timing, self.clock, self.clock.sleep, first_wait=self.first_wait
+        )
+        delivering.deliver(HeldTurn(self.turns, taken or self.turns.taken(), PriceBook({})), self.account)
 
     def deliver(self) -> Status:
-        timing = Timing(turn=50.0, patience=PATIENCE)
-        delivering = Delivering(self.crm, self.tokens, self.pace, timing, self.clock, self.clock.sleep)
-        delivering.deliver(HeldTurn(self.turns, HOLD, self.turn, PriceBook({})), self.account)
+        """Deliver, however often the turn is let go of: when its wait is over, its call leaves at once."""
+        taken = self.turns.taken()
+        while not self.turns.closings:
+            try:
+                self.deliver_once(taken)
+            except Parked:
+                if self.turns.changes[-1].park:
+                    self.clock.now = max(self.clock.now, self.turns.parks[-1].until / 1000)
+                taken = self.turns.departed()
         (closing,) = self.turns.closings
         assert closing is self.turns.changes[-1]
         assert closing.status is not None
@@ -113,20 +130,25 @@ def test_a_refused_body_is_followed_by_the_failure_text_alone(
 
 
 def test_every_call_is_told_before_it_is_made(clock: Clock) -> None:
-    desk = Desk(clock, [LOST, ACCEPTED], pace=FakePace([0.25]))
+    desk = Desk(clock, [LOST, ACCEPTED])
     desk.deliver()
     assert desk.turns.steps == ["continue_call", "retry_continue", "continue_call", "delivered"]
-    assert desk.turns.told("continue_call") == [{}, {}]
+    assert desk.turns.told("continue_call") == [{"egress": "default"}, {"egress": "default"}]
     (retry,) = desk.turns.told("retry_continue")
     assert (retry["verdict"], retry["detail"], retry["too_late_to_know"]) == ("try_later", "dropped", True)
-    # Whoever takes over from here on knows that a call may have arrived, until it is known that it had not.
-    assert [change.fields for change in desk.turns.changes][:3] == [{"maybe_delivered": 1}] * 3
 
 
-def test_a_call_that_certainly_did_nothing_is_remembered_as_such(clock: Clock) -> None:
-    desk = Desk(clock, [UNREACHABLE, ACCEPTED])
-    desk.deliver()
-    assert [change.fields for change in desk.turns.changes][:2] == [{"maybe_delivered": 1}, {"maybe_delivered": 0}]
+@pytest.mark.parametrize(
+    ("outcome", "maybe"), [(LOST, True), (UNREACHABLE, False), (*outcomes(429), False), (*outcomes(503), True)]
+)
+def test_whoever_takes_over_knows_whether_a_call_may_have_arrived(
+    clock: Clock, outcome: CallOutcome, maybe: bool
+) -> None:
+    desk = Desk(clock, [outcome])
+    with pytest.raises(Parked):
+        desk.deliver_once()
+    assert desk.turns.turn is not None
+    assert desk.turns.turn.maybe_delivered is maybe
 
 
 def test_after_a_lost_worker_a_404_means_that_its_call_had_arrived(clock: Clock) -> None:
@@ -174,26 +196,106 @@ def test_a_turn_that_was_taken_over_late_is_offered_once_at_least(clock: Clock, 
     assert Desk(clock, [ACCEPTED]).deliver() is Status.DELIVERED
 
 
+@pytest.mark.parametrize("outcome", [LOST, UNREACHABLE, *outcomes(429, 503)], ids=["lost", "refused", "429", "503"])
+def test_a_wait_for_kommo_holds_no_thread(clock: Clock, outcome: CallOutcome) -> None:
+    desk = Desk(clock, [outcome])
+    with pytest.raises(Parked):
+        desk.deliver_once()
+    (park,) = desk.turns.parks
+    assert park.gate is None
+    assert 0.25 <= park.until / 1000 - NOW <= 0.5
+    assert clock.sleeps == []
+
+
+def test_a_wait_too_short_to_be_worth_it_is_waited_for_in_place(clock: Clock) -> None:
+    desk = Desk(clock, [UNREACHABLE, ACCEPTED], first_wait=0.1)
+    assert desk.deliver() is Status.DELIVERED
+    (wait,) = clock.sleeps
+    assert 0.05 <= wait <= 0.1
+    assert desk.turns.parks == []
+
+
+def test_how_often_kommo_had_no_time_is_counted_on_by_whoever_goes_on(clock: Clock) -> None:
+    desk = Desk(clock, [*outcomes(503, 503, 503), ACCEPTED])
+    desk.deliver()
+    assert desk.turns.turn is not None
+    assert desk.turns.turn.offers == 3
+
+
 # --- the pace -------------------------------------------------------------------------------------------------------
 
 
-def test_a_call_waits_for_the_moment_reserved_for_it(clock: Clock) -> None:
-    desk = Desk(clock, [ACCEPTED], pace=FakePace([3.5]))
+def test_a_call_leaves_in_the_moment_and_from_the_address_reserved_for_it(clock: Clock) -> None:
+    desk = Desk(clock, [ACCEPTED], departures=[Departure("second", 0.015)])
     assert desk.deliver() is Status.DELIVERED
-    assert clock.sleeps == [3.5]
-    assert desk.pace.asked == [PATIENCE]
+    assert clock.sleeps == [0.015]
+    assert desk.crm.egresses == ["second"]
 
 
-def test_without_room_in_the_rate_the_turn_is_given_up_when_patience_is_over(clock: Clock) -> None:
-    desk = Desk(clock, [], pace=FakePace([1000.0] * 50))
-    assert desk.deliver() is Status.UNDELIVERABLE
-    assert desk.crm.calls == []
-    assert desk.turns.told("undeliverable")[0]["detail"] == "no_room_in_the_rate"
+def test_a_moment_that_came_with_the_turn_is_used_and_no_other_one_reserved(clock: Clock) -> None:
+    desk = Desk(clock, [ACCEPTED])
+    desk.deliver_once(desk.turns.departed("second"))
+    assert desk.crm.egresses == ["second"]
+    assert [change for change in desk.turns.changes if change.leave] == []
 
 
-def test_room_that_comes_in_time_is_used(clock: Clock) -> None:
-    desk = Desk(clock, [ACCEPTED], pace=FakePace([1000.0, 1000.0]))
-    assert desk.deliver() is Status.DELIVERED
+def test_a_repetition_has_a_moment_of_its_own(clock: Clock) -> None:
+    desk = Desk(clock, outcomes(401, 202), tokens=FakeTokens(renewals=["new"]), departures=[Departure("third", 0.01)])
+    desk.deliver_once(desk.turns.departed("second"))
+    assert desk.crm.egresses == ["second", "third"]
+    assert clock.sleeps == [0.01]
+
+
+def test_a_repetition_that_may_not_leave_at_once_waits_without_a_worker(clock: Clock) -> None:
+    desk = Desk(clock, outcomes(400, 202), departures=[Departure("default"), None])
+    with pytest.raises(Parked):
+        desk.deliver_once()
+    assert len(desk.crm.calls) == 1
+    desk.deliver_once(desk.turns.departed())
+    # What was tried before is remembered: it is the failure text's turn.
+    assert desk.bodies[1]["data"]["reply"] == "Um instante."
+
+
+def test_a_call_that_must_wait_for_its_moment_is_not_made(clock: Clock) -> None:
+    desk = Desk(clock, [ACCEPTED], departures=[None])
+    with pytest.raises(Parked):
+        desk.deliver_once()
+    assert (desk.crm.calls, clock.sleeps) == ([], [])
+
+
+def test_a_turn_whose_moment_came_late_is_offered_all_the_same(clock: Clock) -> None:
+    desk = Desk(clock, [ACCEPTED], departures=[None])
+    with pytest.raises(Parked):
+        desk.deliver_once()
+    clock.now += PATIENCE + 60
+    desk.deliver_once(desk.turns.departed())
+    assert desk.turns.closings[0].status is Status.DELIVERED
+
+
+@pytest.mark.parametrize(
+    ("outcome", "shortest", "longest"),
+    [
+        pytest.param(CallOutcome(Verdict.TRY_LATER, 429, retry_after=7.0), 7.0, 7.13, id="as-long-as-it-says"),
+        pytest.param(CallOutcome(Verdict.TRY_LATER, 429, retry_after=90.0), 30.0, 30.0, id="within-reason"),
+        pytest.param(CallOutcome(Verdict.TRY_LATER, 429), 0.25, 0.5, id="it-says-nothing"),
+        pytest.param(CallOutcome(Verdict.TRY_LATER, 429, retry_after=500.0), 0.25, 0.5, id="too-long-for-this-turn"),
+    ],
+)
+def test_after_too_many_calls_those_of_the_account_are_held_back(
+    clock: Clock, outcome: CallOutcome, shortest: float, longest: float
+) -> None:
+    desk = Desk(clock, [outcome, ACCEPTED])
+    desk.deliver()
+    ((account_id, seconds),) = desk.pace.holds
+    assert account_id == ACCOUNT.account_id
+    assert shortest <= seconds <= longest
+
+
+@pytest.mark.parametrize("outcome", [LOST, UNREACHABLE, *outcomes(503, 404, 403)], ids=str)
+def test_nothing_else_holds_an_account_back(clock: Clock, outcome: CallOutcome) -> None:
+    desk = Desk(clock, [outcome, ACCEPTED])
+    desk.deliver()
+    assert desk.pace.holds == []
 
 
 # --- tokens ---------------------------------------------------------------------------------------------------------
@@ -275,6 +377,8 @@ def test_every_turn_ends_once_within_its_patience_and_after_a_final_word_nothing
         status = desk.deliver()
     assert status in (Status.DELIVERED, Status.NOT_WAITING, Status.UNDELIVERABLE)
     assert clock() - NOW <= PATIENCE
+    # No thread has waited for long.
+    assert all(wait <= 0.1 for wait in clock.sleeps)
     made = [*script, *outcomes(403, 403)][: len(desk.crm.calls)]
     for outcome in made[:-1]:
         assert outcome.verdict in (Verdict.TRY_LATER, Verdict.TOKEN_REFUSED, Verdict.BODY_REFUSED)

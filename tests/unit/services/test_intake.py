@@ -14,6 +14,7 @@ from app.domain.return_url import ContinueUrl, Origin
 from app.domain.turn import AcceptResult, AcceptStatus, NewTurn, Timing
 from app.domain.webhook import TokenClaims, Webhook, WebhookData
 from app.services.intake import Intake
+from app.services.metering import Counting
 from tests.builders import NOW_MS, an_account
 from tests.unit.services.ports_in_memory import NOW, FakeTurns
 
@@ -34,9 +35,10 @@ class Door:
 
     def __post_init__(self) -> None:
         self.turns = FakeTurns(answers=self.answers)
+        self.counting = Counting()
 
     def accept(self, account: Account = ACCOUNT, webhook: Webhook | None = None) -> Acceptance:
-        intake = Intake(self.turns, Timing(turn=50.0, patience=120.0), lambda: self.now)
+        intake = Intake(self.turns, Timing(turn=50.0, patience=120.0), lambda: self.now, self.counting)
         return intake.accept(account, webhook or a_webhook())
 
     def turn(self, account: Account = ACCOUNT, webhook: Webhook | None = None) -> NewTurn:
@@ -197,3 +199,29 @@ def test_the_month_and_the_day_are_those_of_the_account(moment: str, timezone: s
     door = Door(now=datetime.fromisoformat(moment).astimezone(UTC).timestamp())
     turn = door.turn(replace(ACCOUNT, timezone=timezone))
     assert (turn.period, turn.day) == (period, day)
+
+
+# --- what is counted ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "counted"),
+    [
+        (AcceptResult(AcceptStatus.ACCEPTED, "r-1"), {"bytegpt_turns_accepted": 1}),
+        (AcceptResult(AcceptStatus.ACCEPTED, "r-1", Failure.PLAN_QUOTA), {"bytegpt_turns_refused|plan_quota": 1}),
+        (AcceptResult(AcceptStatus.DUPLICATE, "the first one's"), {}),
+    ],
+    ids=["charged", "refused", "duplicate"],
+)
+def test_a_turn_is_counted_once_by_what_became_of_its_charge(answer: AcceptResult, counted: dict[str, int]) -> None:
+    door = Door([answer])
+    door.accept()
+    assert door.counting.taken() == counted
+
+
+@pytest.mark.parametrize("status", [AcceptStatus.NOT_INSTALLED, AcceptStatus.STALE])
+def test_what_was_not_accepted_is_not_counted(status: AcceptStatus) -> None:
+    door = Door([AcceptResult(status)])
+    with pytest.raises((AccountUnknown, AccountChanged)):
+        door.accept()
+    assert door.counting.taken() == {}

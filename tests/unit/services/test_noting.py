@@ -8,8 +8,8 @@ from app.domain.accounts import Account
 from app.domain.delivery import CallOutcome, Verdict
 from app.domain.failures import Failure
 from app.domain.note_texts import alert_text, failure_note
-from app.domain.turn import Status, Turn
-from app.services.noting import KEPT_SECONDS, LONGEST_WAIT, POSTPONED_SECONDS, Noting
+from app.domain.turn import Departure, Status, Turn
+from app.services.noting import KEPT_SECONDS, Noting
 from tests.builders import an_account
 from tests.unit.services.ports_in_memory import (
     ACCEPTED,
@@ -24,6 +24,7 @@ from tests.unit.services.ports_in_memory import (
     outcomes,
 )
 
+POSTPONED = 3.0
 FAILED = a_turn(status=Status.DELIVERED, error_code=Failure.OPENAI_QUOTA)
 ACCOUNT = an_account(locale="es")
 
@@ -51,8 +52,10 @@ class Desk:
             self.pace,
             self.crm,
             lambda account: f"https://{account.subdomain}.kommo.com",
+            "https://bot.test",
             self.clock,
             self.clock.sleep,
+            POSTPONED,
         ).write_one()
 
 
@@ -66,23 +69,23 @@ def test_without_a_note_there_is_nothing_to_do(clock: Clock) -> None:
 def test_a_note_tells_the_lead_what_happened_in_the_language_of_the_account(clock: Clock) -> None:
     desk = Desk(clock)
     assert desk.write() is True
-    text = failure_note(Failure.OPENAI_QUOTA, "es", "r1")
+    text = failure_note(Failure.OPENAI_QUOTA, "es", "r1", "https://bot.test")
     assert desk.crm.notes == [("https://acme.kommo.com", 7, text, "r1", "old")]
     assert desk.notes.ended == [("r1", "note_written", {})]
     assert desk.write() is False
 
 
-def test_a_note_takes_the_next_free_moment_and_no_later_one(clock: Clock) -> None:
-    desk = Desk(clock, pace=FakePace([LONGEST_WAIT]))
+def test_a_note_leaves_in_the_moment_and_from_the_address_reserved_for_it(clock: Clock) -> None:
+    desk = Desk(clock, pace=FakePace([Departure("second", 0.015)]))
     assert desk.write() is True
-    assert clock.sleeps == [LONGEST_WAIT]
-    assert desk.pace.asked == [LONGEST_WAIT]
+    assert clock.sleeps == [0.015]
+    assert desk.crm.egresses == ["second"]
 
 
 def test_without_a_free_moment_it_is_postponed(clock: Clock) -> None:
-    desk = Desk(clock, pace=FakePace([LONGEST_WAIT + 0.01]))
+    desk = Desk(clock, pace=FakePace([None]))
     assert desk.write() is True
-    assert desk.notes.postponed == [("r1", POSTPONED_SECONDS)]
+    assert desk.notes.postponed == [("r1", POSTPONED)]
     assert desk.crm.notes == []
 
 
@@ -90,8 +93,8 @@ def test_without_a_free_moment_it_is_postponed(clock: Clock) -> None:
     ("outcome", "seconds"),
     [
         (CallOutcome(Verdict.TRY_LATER, 429, retry_after=30.0), 30.0),
-        (CallOutcome(Verdict.TRY_LATER, 503, maybe_arrived=True), POSTPONED_SECONDS),
-        (CallOutcome(Verdict.TRY_LATER, detail="refused"), POSTPONED_SECONDS),
+        (CallOutcome(Verdict.TRY_LATER, 503, maybe_arrived=True), POSTPONED),
+        (CallOutcome(Verdict.TRY_LATER, detail="refused"), POSTPONED),
     ],
     ids=["told-when", "overloaded", "refused"],
 )
@@ -118,15 +121,15 @@ def test_a_refused_note_is_dropped(clock: Clock, status: int) -> None:
 
 
 def test_a_note_for_which_there_was_no_room_for_long_is_dropped(clock: Clock) -> None:
-    desk = Desk(clock, pace=FakePace([10.0] * 1000))
+    desk = Desk(clock, pace=FakePace([None] * 1000))
     while desk.notes.due:
         assert desk.write() is True
         if desk.notes.postponed:
-            clock.now += POSTPONED_SECONDS
+            clock.now += POSTPONED
             desk.notes.due = [request for request, _ in desk.notes.postponed]
             desk.notes.postponed = []
     assert desk.notes.ended == [("r1", "note_dropped", {"detail": "no_room_in_the_rate"})]
-    assert abs(clock() * 1000 - FAILED.accepted_at - KEPT_SECONDS * 1000) <= POSTPONED_SECONDS * 1000
+    assert abs(clock() * 1000 - FAILED.accepted_at - KEPT_SECONDS * 1000) <= POSTPONED * 1000
     assert desk.crm.notes == []
 
 

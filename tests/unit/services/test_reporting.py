@@ -117,6 +117,8 @@ def test_a_turn_is_told_with_its_steps_and_without_a_word_of_anybody() -> None:
         "error_code": None,
         "accepted_at": iso(NOW_MS),
         "deadline_at": iso(NOW_MS + 50_000),
+        "replayed_at": None,
+        "replays": 0,
         "handler": "ai_reply",
         "origin": "whatsapp",
         "requests": 1,

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from app.domain.answers import Deadline
-from app.domain.assistants import Profile
+from app.domain.assistants import Api, Profile
 from app.domain.failures import OPENAI_FAILURES, AskError, Failure
 from app.services.ports import SetupFindings
-from app.services.setup_look import LOOK_SECONDS, SetupLook
+from app.services.setup_look import API_CLOSED, LOOK_SECONDS, SetupLook
 
 IMPORTED = Profile(model="gpt-5", source="imported", active=False)
 KEY = "sk-proj-abcdefghwxyz"
@@ -26,6 +26,9 @@ class FakeOpenAi:
         self.seconds.append(deadline.left())
         if self.key_error:
             raise self.key_error
+
+    def discard_conversation(self, api: Api, conversation_id: str, api_key: str, deadline: Deadline) -> None:
+        raise AssertionError("a look opens no conversation")
 
     def import_profile(self, assistant_id: str, api_key: str, deadline: Deadline) -> Profile:
         self.calls.append(assistant_id)
@@ -51,9 +54,9 @@ def test_the_definition_of_an_assistant_proves_the_key_too() -> None:
 @pytest.mark.parametrize("failure", sorted(OPENAI_FAILURES))
 @pytest.mark.parametrize("assistant_id", ["asst_1", "pmpt_1"])
 def test_every_failure_becomes_one_warning(failure: Failure, assistant_id: str) -> None:
-    error = AskError(failure)
+    error = AskError(failure, code="why")
     found = SetupLook(FakeOpenAi(key_error=error, import_error=error)).look(assistant_id, KEY)
-    assert found.failure is failure
+    assert (found.failure, found.reason, found.api_gone) == (failure, "why", False)
     assert found.imported_profile is None
     assert len(found.warnings) == 1
     assert KEY not in found.warnings[0]
@@ -76,6 +79,8 @@ def test_where_the_assistants_api_has_ended_the_key_is_tried_elsewhere(
     assert openai.calls == ["asst_1", "key"]
     assert "Assistants API has ended" in found.warnings[0]
     assert (len(found.warnings), found.failure) == (warnings, failure)
+    assert found.api_gone
+    assert (found.reason == API_CLOSED) is (key_error is None)
 
 
 def test_both_calls_share_one_deadline() -> None:

@@ -48,8 +48,14 @@ def test_every_list_of_the_document_has_a_table() -> None:
         ("+55 11", "'+55 11"),
         ("-1", "'-1"),
         ("@SUM(A1)", "'@SUM(A1)"),
-        ("\t=1", "'\t=1"),
-        ("\r=1", "'\r=1"),
+        ("\t=1", "'\t'=1"),
+        ("\r=1", "'\r'=1"),
+        ("\n=1", "'\n'=1"),
+        ("\uff1d1+1", "'\uff1d1+1"),
+        ("\uff20SUM(A1)", "'\uff20SUM(A1)"),
+        ("a;=1+1", "a;'=1+1"),
+        ("a\n@SUM(A1)", "a\n'@SUM(A1)"),
+        ("a; b, c-d", "a; b, c-d"),
         ("ai_reply", "ai_reply"),
         ("a=1", "a=1"),
         ("", ""),
@@ -63,12 +69,17 @@ def test_a_text_that_looks_like_a_formula_gets_an_apostrophe(value: Any, cell: A
     assert safe_cell(value) == cell
 
 
-@given(st.lists(st.text(), min_size=1, max_size=5))
-def test_no_cell_of_a_file_begins_like_a_formula(handlers: list[str]) -> None:
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+CELLS = st.lists(st.one_of(st.sampled_from((*FORMULA_STARTS, ";", ",", '"', "'", " ", "a")), st.text(max_size=3)))
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"], ids=["comma", "semicolon", "tab"])
+@given(handlers=st.lists(CELLS.map("".join), min_size=1, max_size=5))
+def test_no_cell_of_a_file_begins_like_a_formula_wherever_it_is_opened(handlers: list[str], separator: str) -> None:
     file = io.StringIO()
     csv.writer(file).writerows(safe_rows(({"handler": handler, "requests": 1} for handler in handlers), ("handler",)))
-    cells = [cell for line in csv.reader(io.StringIO(file.getvalue(), newline="")) for cell in line]
-    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    opened = csv.reader(io.StringIO(file.getvalue(), newline=""), delimiter=separator)
+    assert not [cell for line in opened for cell in line if cell.startswith(FORMULA_STARTS)]
 
 
 def test_a_row_without_a_column_is_an_error() -> None:
