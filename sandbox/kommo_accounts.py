@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
+from sandbox.front.office import Office
 from sandbox.kommo_bot import Continuation, Request
 from sandbox.kommo_chat import Bot, Client, Person, Trigger, WhilePaused
 from sandbox.kommo_design import AfterExit, BotKind, Design, WidgetBlock, designed
@@ -57,6 +58,7 @@ class Account:
 
     style: how the webhooks of its bots are sent; set another one for refusal tests.
     faults: what goes wrong on this account's host.
+    office: what its people have in their browser.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Account:
         self.integration = integration
         self.style = WebhookStyle()
         self.faults = FaultBoard()
+        self.office = Office(ADMIN_USER)
         self.tokens = TokenBook(account_id, platform.api_domain, platform.clock)
         self.bots: list[Bot] = []
         self._platform = platform

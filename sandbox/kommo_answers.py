@@ -79,6 +79,30 @@ def lead_body(account: Account, person: Person, with_contacts: bool) -> dict[str
     }
 
 
+def user_body(account: Account, user_id: int) -> dict[str, Any]:
+    """A user as `GET /api/v4/users/{id}` shows it to administrators."""
+    return {
+        "id": user_id,
+        "name": f"User {user_id}",
+        "lang": "pt",
+        "rights": {"is_admin": user_id == ADMIN_USER, "is_free": False, "is_active": True},
+        "_links": {"self": {"href": f"{account.url}/api/v4/users/{user_id}"}},
+    }
+
+
+def account_body(account: Account, user_id: int) -> dict[str, Any]:
+    """An account as `GET /api/v4/account` shows it (kommo.md 8.1)."""
+    return {
+        "id": account.account_id,
+        "name": account.name,
+        "subdomain": account.subdomain,
+        "current_user_id": user_id,
+        "country": "BR",
+        "currency": "BRL",
+        "_links": {"self": {"href": f"{account.url}/api/v4/account"}},
+    }
+
+
 def contact_body(account: Account, person: Person) -> dict[str, Any]:
     """A contact as `GET /api/v4/contacts/{id}` shows it (kommo.md 8.2)."""
     phone = [{"field_id": 1, "field_name": "Phone", "field_code": "PHONE", "values": [{"value": person.phone}]}]

@@ -14,6 +14,8 @@ class Route(StrEnum):
     TOKEN = "token"
     SUBDOMAIN = "subdomain"
     ACCOUNT = "account"
+    SHARED_ACCOUNT = "shared_account"
+    USER = "user"
     LEAD = "lead"
     CONTACT = "contact"
     NOTE = "note"

@@ -12,8 +12,21 @@ from typing import Any
 
 from aiohttp import web
 
+from sandbox.front.page_requests import PageRequests
+from sandbox.front.pages import FRONT, Pages
 from sandbox.kommo_accounts import Account
-from sandbox.kommo_answers import contact_body, hal, invalid, lead_body, note_body, oauth_refused, problem, refused
+from sandbox.kommo_answers import (
+    account_body,
+    contact_body,
+    hal,
+    invalid,
+    lead_body,
+    note_body,
+    oauth_refused,
+    problem,
+    refused,
+    user_body,
+)
 from sandbox.kommo_bot import Continuation
 from sandbox.kommo_calls import ApiCall
 from sandbox.kommo_faults import Fault, FaultBoard, Route
@@ -29,6 +42,8 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 _CALL = web.RequestKey("sandbox.call", ApiCall)
 _ACCOUNT = web.RequestKey("sandbox.account", Account)  # only on an account's host
+_LEFT = web.RequestKey("sandbox.left", tuple[Account, int])  # only on a host that an account has left
+_ROUTES_WITHOUT_ACCOUNT = (Route.SUBDOMAIN, Route.SHARED_ACCOUNT)
 
 
 class _Refused(Exception):
@@ -43,7 +58,8 @@ class Exchange:
     """What the routes need of the simulator.
 
     account_at: the account that listens on this host and port, None when nobody does any more.
-    known_refresh: the account in which this refresh token lives.
+    known_refresh, known_access: the account in which this refresh or access token lives.
+    left: an account that has given up this host and port, and what its old address answers.
     arrived, answered: called with every call before the work and after it.
     """
 
@@ -51,6 +67,8 @@ class Exchange:
     faults: FaultBoard
     account_at: Callable[[str, int], Account | None]
     known_refresh: Callable[[str], Account | None]
+    known_access: Callable[[str], Account | None]
+    left: Callable[[str, int], tuple[Account, int] | None]
     arrived: Callable[[ApiCall], None]
     answered: Callable[[], None]
 
@@ -71,28 +89,43 @@ class KommoRoutes:
         app.router.add_post("/oauth2/access_token", self._token, name=Route.TOKEN.name)
         app.router.add_get("/oauth2/account/current/subdomain", self._subdomain, name=Route.SUBDOMAIN.name)
         app.router.add_get("/api/v4/account", self._account, name=Route.ACCOUNT.name)
+        app.router.add_get(r"/api/v4/users/{id:\d+}", self._user, name=Route.USER.name)
         app.router.add_get(r"/api/v4/leads/{id:\d+}", self._lead, name=Route.LEAD.name)
         app.router.add_get(r"/api/v4/contacts/{id:\d+}", self._contact, name=Route.CONTACT.name)
         app.router.add_post(r"/api/v4/leads/{id:\d+}/notes", self._notes, name=Route.NOTE.name)
+        for pages in (Pages(self._account_of_page), PageRequests(self._account_of_page)):
+            pages.add_to(app)
         return app
 
     def shared_application(self) -> web.Application:
         """What the shared API host serves, which access tokens name as `api_domain` (kommo.md 5.3, 9.1)."""
         app = web.Application(middlewares=[self._guard])
         app.router.add_get("/oauth2/account/current/subdomain", self._subdomain, name=Route.SUBDOMAIN.name)
+        app.router.add_get("/api/v4/account", self._shared_account, name=Route.SHARED_ACCOUNT.name)
         return app
 
     # --- before any handler -------------------------------------------------------------------------------------
 
+    def _account_of_page(self, request: web.Request) -> Account:
+        account = self._exchange.account_at(*request.get_extra_info("sockname"))
+        if account is None:
+            raise web.HTTPNotFound
+        return account
+
     @web.middleware
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if (request.match_info.route.name or "").startswith(FRONT):
+            return await handler(request)
         host, port = request.get_extra_info("sockname")
         account = self._exchange.account_at(host, port)
         call = await _noted(request, account, f"http://{host}:{port}")
         self._exchange.arrived(call)
         request[_CALL] = call
+        left = self._exchange.left(host, port)
         if account is not None:
             request[_ACCOUNT] = account
+        elif left is not None:
+            request[_LEFT] = left
         try:
             response = await self._limited(request, call, account, handler)
             if response is None:
@@ -173,17 +206,21 @@ class KommoRoutes:
 
     async def _account(self, request: web.Request) -> web.StreamResponse:
         account, access = request[_ACCOUNT], _access(request)
-        return hal(
-            {
-                "id": account.account_id,
-                "name": account.name,
-                "subdomain": account.subdomain,
-                "current_user_id": access.user_id,
-                "country": "BR",
-                "currency": "BRL",
-                "_links": {"self": {"href": f"{account.url}/api/v4/account"}},
-            }
-        )
+        return hal(account_body(account, access.user_id))
+
+    async def _shared_account(self, request: web.Request) -> web.StreamResponse:
+        token = request[_CALL].token or ""
+        account = self._exchange.known_access(token)
+        access = None if account is None else account.tokens.access_of(token)
+        if account is None or access is None:
+            return problem(401, "Access token is missing, expired or revoked.")
+        return hal(account_body(account, access.user_id))
+
+    async def _user(self, request: web.Request) -> web.StreamResponse:
+        account, access = request[_ACCOUNT], _access(request)
+        if not access.admin:
+            return problem(403, "Users are shown to administrators only.")
+        return hal(user_body(account, int(request.match_info["id"])))
 
     async def _lead(self, request: web.Request) -> web.StreamResponse:
         account, _ = request[_ACCOUNT], _access(request)
@@ -226,7 +263,9 @@ async def _noted(request: web.Request, account: Account | None, origin: str) -> 
 
 
 async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if _ACCOUNT not in request and request[_CALL].route is not Route.SUBDOMAIN:
+    if _LEFT in request:
+        return _answer_of_old_address(request, *request[_LEFT])
+    if _ACCOUNT not in request and request[_CALL].route not in _ROUTES_WITHOUT_ACCOUNT:
         return problem(404, "There is no account at this address.")
     try:
         return await handler(request)
@@ -234,6 +273,13 @@ async def _answer(request: web.Request, handler: Handler) -> web.StreamResponse:
         return refusal.response
     except web.HTTPException as error:
         return problem(error.status, error.reason)
+
+
+def _answer_of_old_address(request: web.Request, account: Account, status: int) -> web.StreamResponse:
+    """What the address answers that an account had before it was renamed: nobody has written down what Kommo's do."""
+    if 300 <= status < 400:
+        return web.Response(status=status, headers={"Location": f"{account.url}{request.path_qs}"})
+    return problem(status, "There is no account at this address.")
 
 
 async def _suffered(

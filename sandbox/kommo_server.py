@@ -15,6 +15,7 @@ from aiohttp import web
 from sandbox.kommo_accounts import Account, Note, Platform
 from sandbox.kommo_calls import ApiCall
 from sandbox.kommo_faults import FaultBoard, Route
+from sandbox.kommo_hooks import SentHook, send_hook
 from sandbox.kommo_limits import RateLimiter, RateRules, busiest_second
 from sandbox.kommo_routes import Exchange, KommoRoutes
 from sandbox.kommo_tokens import Integration
@@ -76,6 +77,7 @@ class KommoSimulator:
         self._platform: Platform
         self._accounts: list[Account] = []
         self._hosts: dict[tuple[str, int], Account] = {}
+        self._left: dict[tuple[str, int], tuple[Account, int]] = {}
         self._calls: list[ApiCall] = []
         self._continues: dict[str, list[ApiCall]] = {}
         self._webhooks: list[SentWebhook] = []
@@ -85,6 +87,8 @@ class KommoSimulator:
                 self.faults,
                 lambda host, port: self._hosts.get((host, port)),
                 self._account_of_refresh,
+                self._account_of_access,
+                lambda host, port: self._left.get((host, port)),
                 self._arrived,
                 self._answered,
             )
@@ -142,11 +146,29 @@ class KommoSimulator:
         self._accounts.append(account)
         return account
 
-    def rename(self, account: Account) -> None:
-        """Give the account another sub-domain; its old host answers 404 from now on."""
+    def rename(self, account: Account, *, old_answers: int = 404) -> None:
+        """Give the account another sub-domain; its old host answers with this status, 3xx leading to the new one."""
         with self._lock:
+            self._left |= {place: (account, old_answers) for place, other in self._hosts.items() if other is account}
             self._hosts = {place: other for place, other in self._hosts.items() if other is not account}
         self._open_host(account)
+
+    # --- the hooks of OAuth -------------------------------------------------------------------------------------
+
+    def install(self, account: Account, *, admin: bool = True, state: str | None = None) -> SentHook:
+        """Let an account install its integration, or a user come back from the OAuth window with a state.
+
+        Kommo makes a code and calls the redirect URI with it. ValueError where the integration has none.
+        """
+        address = account.integration.redirect_uri
+        if address is None:
+            raise ValueError("the integration has no redirect URI: nobody is told of an installation")
+        return send_hook(address, account.install_query(admin=admin, state=state))
+
+    def uninstall(self, account: Account) -> SentHook | None:
+        """Let an account uninstall its integration: its tokens are over, and whoever wants to hear it is told."""
+        query, address = account.uninstall(), account.integration.revoked_uri
+        return None if address is None else send_hook(address, query)
 
     def change_public_secret(self, *, delete_authorizations: bool) -> None:
         """Generate a new secret key of the public integration (kommo.md 5.1)."""
@@ -264,6 +286,9 @@ class KommoSimulator:
 
     def _account_of_refresh(self, token: str) -> Account | None:
         return next((account for account in self._accounts if account.tokens.knows_refresh(token)), None)
+
+    def _account_of_access(self, token: str) -> Account | None:
+        return next((account for account in self._accounts if account.tokens.access_of(token)), None)
 
     def _sent(self, webhook: SentWebhook) -> None:
         with self._lock:

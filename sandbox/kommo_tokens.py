@@ -16,11 +16,15 @@ _SCOPES = ["crm", "notifications"]
 
 @dataclass(slots=True)
 class Integration:
-    """What signs webhooks and asks for tokens. secret is the current one; previous_secret the one before it."""
+    """What signs webhooks and asks for tokens. secret is the current one; previous_secret the one before it.
+
+    revoked_uri: where Kommo says that an account has taken its access back, None where nothing was entered.
+    """
 
     client_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     secret: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
     redirect_uri: str | None = None
+    revoked_uri: str | None = None
     public: bool = False
     previous_secret: str | None = field(default=None, repr=False)
 

@@ -99,6 +99,16 @@ class Stack:
         return self.url + DOOR
 
     @property
+    def callback(self) -> str:
+        """Where codes go: the redirect URI of integrations that are installed through OAuth."""
+        return f"{self.url}/kommo/oauth/callback"
+
+    @property
+    def revoked(self) -> str:
+        """Where Kommo says that an account has taken its access back."""
+        return f"{self.url}/kommo/oauth/revoked"
+
+    @property
     def sealer(self) -> Sealer:
         """Reads what the service has sealed."""
         return Sealer(self.environment["ENCRYPTION_KEYS"].split(","))
@@ -173,6 +183,7 @@ class Stack:
             "PORT": str(self.port),
             "WEB_PROCESSES": "1",
             "KOMMO_BASE_URL": self.kommo.base_url,
+            "KOMMO_REDIRECT_URI": self.callback,
             "KOMMO_RATE": "200",
             "KOMMO_ACCOUNT_RATE": "200",
             "OPENAI_BASE_URL": self.openai.url,

@@ -3,7 +3,7 @@
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from app.clients.http import NetworkFault, PartnerSession, Reply
-from app.clients.kommo_transport import SENDABLE_TOKEN, KommoTransport, document
+from app.clients.kommo_transport import MAYBE_ARRIVED, SENDABLE_TOKEN, KommoTransport, document
 from app.domain.answers import Deadline
 from app.domain.oauth_tokens import GrantRefused, OAuthIntegration, Tokens, TokensUnavailable
 
@@ -16,7 +16,7 @@ class _TokensSchema(Schema):
         unknown = EXCLUDE
 
     access_token = fields.String(required=True, validate=validate.Regexp(SENDABLE_TOKEN))
-    refresh_token = fields.String(required=True, validate=validate.Length(min=1))
+    refresh_token = fields.String(required=True, validate=validate.Regexp(SENDABLE_TOKEN))
     expires_in = fields.Integer(required=True, strict=True, validate=validate.Range(min=1))
 
 
@@ -51,7 +51,7 @@ class KommoOAuth:
             with self._transport.post(f"{origin}/oauth2/access_token", body, deadline) as reply:
                 return _tokens(reply, asked_at)
         except NetworkFault as fault:
-            raise TokensUnavailable(fault.detail) from fault
+            raise TokensUnavailable(fault.detail, maybe_granted=fault.fault in MAYBE_ARRIVED) from fault
 
 
 def _tokens(reply: Reply, asked_at: float) -> Tokens:
@@ -65,5 +65,5 @@ def _tokens(reply: Reply, asked_at: float) -> Tokens:
         loaded = _TokensSchema().load(document(reply))
     except ValidationError:
         # Without its cause, which holds the tokens.
-        raise TokensUnavailable("not_tokens") from None
+        raise TokensUnavailable("not_tokens", maybe_granted=True) from None
     return Tokens(loaded["access_token"], loaded["refresh_token"], asked_at + loaded["expires_in"])

@@ -2,9 +2,10 @@
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
-from app.clients.http import NetworkFault, PartnerSession, Reply, Timeouts
+from app.clients.http import Fault, NetworkFault, PartnerSession, Reply, Timeouts
 from app.domain.answers import Deadline
 
 JsonObject = dict[str, Any]
@@ -13,6 +14,8 @@ JsonObject = dict[str, Any]
 _LARGEST_DOCUMENT = 64 * 1024
 # What can be sent as a bearer token at all: an invalid header would be repeated in an exception's text.
 SENDABLE_TOKEN = re.compile(r"[!-~]+\Z")
+# Faults after which Kommo may have acted on the request all the same.
+MAYBE_ARRIVED = frozenset({Fault.DROPPED, Fault.SILENT, Fault.CUT})
 
 
 class KommoTransport:
@@ -40,6 +43,14 @@ class KommoTransport:
             deadline=deadline,
             body=json.dumps(body).encode("ascii"),
         )
+
+    def get(self, url: str, credential: Mapping[str, str], deadline: Deadline) -> Reply:
+        """GET a document; the answer as from post.
+
+        credential: the header that says who asks, its value a SENDABLE_TOKEN, after `Bearer ` where it needs that.
+        """
+        headers = {"Accept": "application/json", **credential}
+        return self._session.call("GET", url, headers=headers, timeouts=self._timeouts, deadline=deadline)
 
 
 def document(reply: Reply) -> JsonObject:

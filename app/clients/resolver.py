@@ -72,6 +72,8 @@ class Resolver:
         with self._lock:
             lookup = self._lookups.get((host, port))
             if lookup is None or not lookup.usable():
+                # Whoever sends an unsigned hook names a host: what is of no use any more must not pile up.
+                self._lookups = {asked: one for asked, one in self._lookups.items() if one.usable()}
                 lookup = self._lookups[host, port] = _Lookup(host, port)
                 threading.Thread(target=lookup.run, name=f"resolve-{host}", daemon=True).start()
             return lookup

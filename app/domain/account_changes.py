@@ -42,6 +42,7 @@ class AccountChange(SettingsChange, total=False):
     access_token: str | None
     plan: str
     weights: dict[str, int]
+    retention_days: int
 
 
 class InvalidFields(Exception):
@@ -71,6 +72,7 @@ _PLAIN = frozenset(
         "alert_marks",
         "reply_mode",
         "weights",
+        "retention_days",
     )
 )
 
@@ -84,7 +86,9 @@ def changed(account: Account, change: AccountChange) -> Account:
     """The account after the change.
 
     A masked secret means that it stays. A profile is changed field by field; whoever changes an imported one makes it
-    their own. Another Assistant ID leaves the profile behind that was imported from the one before.
+    their own. An imported one, sleeping or not, is nobody's to remove but ours: None takes a profile away that a person
+    wrote, and another Assistant ID leaves the profile behind that was imported from the one before, also where that
+    profile comes back as it was shown.
 
     Raises InvalidFields.
     """
@@ -92,11 +96,14 @@ def changed(account: Account, change: AccountChange) -> Account:
     updated = replace(account, **plain)
     if updated.assistant_id != account.assistant_id and _imported(account.profile):
         updated = replace(updated, profile=None)
-    return replace(
-        updated,
-        secrets=_changed_secrets(account.secrets, change),
-        profile=_changed_profile(updated.profile, change) if "profile" in change else updated.profile,
-    )
+    fields = change.get("profile")
+    if "profile" in change and not _as_shown(account.profile, fields):
+        updated = replace(updated, profile=_changed_profile(updated.profile, fields))
+    secrets = _changed_secrets(account.secrets, change)
+    if secrets.access_token not in (None, account.secrets.access_token):
+        # A token that an operator brings is taken for good until Kommo refuses it.
+        updated = replace(updated, access="granted", tokens_given_at=None)
+    return replace(updated, secrets=secrets)
 
 
 def with_imported(account: Account, assistant_id: str | None, profile: Profile) -> Account:
@@ -128,6 +135,10 @@ def shortcomings(account: Account, choice: ApiChoice) -> tuple[str, ...]:
         found.append(
             "No access token of Kommo is stored: install the integration in Kommo, or send a long-lived access_token."
         )
+    elif account.access != "granted":
+        found.append(
+            "Kommo takes no token of this account any more: install the integration again, or send a new access_token."
+        )
     return tuple(found)
 
 
@@ -146,9 +157,10 @@ def _imported(profile: Profile | None) -> bool:
 def _changed_secrets(secrets: Secrets, change: AccountChange) -> Secrets:
     key = _changed_secret("openai_api_key", secrets.openai_api_key, change)
     token = _changed_secret("access_token", secrets.access_token, change)
+    if token == secrets.access_token:
+        return replace(secrets, openai_api_key=key)
     # A refresh token belongs to the access token that it came with.
-    refresh_token = secrets.refresh_token if token == secrets.access_token else None
-    return Secrets(openai_api_key=key, access_token=token, refresh_token=refresh_token)
+    return Secrets(openai_api_key=key, access_token=token)
 
 
 def _changed_secret(name: str, stored: str | None, change: Mapping[str, Any]) -> str | None:
@@ -162,17 +174,29 @@ def _changed_secret(name: str, stored: str | None, change: Mapping[str, Any]) ->
     return stored
 
 
-def _changed_profile(profile: Profile | None, change: AccountChange) -> Profile | None:
-    fields = change["profile"]
+def _as_shown(profile: Profile | None, fields: ProfileChange | None) -> bool:
+    """Whether a profile comes back as it was shown; then nothing is changed, and an imported one goes on sleeping.
+
+    None of their own is what a form shows to which nothing had been imported yet.
+    """
+    if profile is None or fields is None:
+        return fields is None and _imported(profile)
+    return replace(profile, **_profile_values(fields)) == profile
+
+
+def _changed_profile(profile: Profile | None, fields: ProfileChange | None) -> Profile | None:
     if fields is None:
         return None
-    values: dict[str, Any] = dict(fields)
-    if "vector_store_ids" in values:
-        values["vector_store_ids"] = tuple(values["vector_store_ids"])
+    values = _profile_values(fields)
     if profile is None:
         if "model" not in values:
             raise InvalidFields({"profile.model": [MODEL_MISSING]})
         return Profile(**values)
-    written = replace(profile, **values)
-    # Settings that come back as they were shown change nothing: an imported profile goes on sleeping.
-    return profile if written == profile else replace(written, source="manual", active=True)
+    return replace(profile, **values, source="manual", active=True)
+
+
+def _profile_values(fields: ProfileChange) -> dict[str, Any]:
+    values: dict[str, Any] = dict(fields)
+    if "vector_store_ids" in values:
+        values["vector_store_ids"] = tuple(values["vector_store_ids"])
+    return values

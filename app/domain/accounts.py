@@ -6,11 +6,14 @@ from zoneinfo import ZoneInfo
 
 from app.domain.assistants import Profile
 from app.domain.plans import DEFAULT_PLAN
+from app.domain.retention import DEFAULT_DAYS
 
 Locale = Literal["pt", "es", "en"]
 ReplyMode = Literal["data", "handlers"]
+Access = Literal["granted", "lost", "revoked"]
 LOCALES: tuple[Locale, ...] = ("pt", "es", "en")
 REPLY_MODES: tuple[ReplyMode, ...] = ("data", "handlers")
+ACCESSES: tuple[Access, ...] = ("granted", "lost", "revoked")
 
 # What a client reads when the company has written no text of its own: polite, and promising nothing.
 DEFAULT_FAILURE_TEXTS: dict[Locale, str] = {
@@ -26,11 +29,13 @@ class Secrets:
 
     access_token: a private integration's long-lived token, or the current one of OAuth.
     refresh_token: None with a long-lived token, which cannot be refreshed.
+    previous_refresh_token: the one before it, which goes on working at Kommo until its successor has been used.
     """
 
     openai_api_key: str | None = field(default=None, repr=False)
     access_token: str | None = field(default=None, repr=False)
     refresh_token: str | None = field(default=None, repr=False)
+    previous_refresh_token: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,13 @@ class Account:
     contact_daily_limit and the like: requests of one contact a day, a week from Monday, a month; None for no limit.
     alert_marks: per cent of the month's limit that the company wants to be told of, beside 80 and 100.
     weights: requests charged per handler code; a code that is not listed costs 1.
+    access: what Kommo says of our tokens. `lost`: it takes none of them any more, so answers cannot be delivered until
+        the integration is installed again. `revoked`: the company has taken the access back, and the account counts as
+        not installed.
+    tokens_given_at: when Kommo gave the refresh token, in seconds since the epoch; None where there is none.
+    retention_days: how long the texts of a closed turn are kept.
+    removing: it is being removed: it counts as not installed, and only its open turns still need it. Whoever changes
+        the account cannot change this.
     """
 
     account_id: int
@@ -64,6 +76,10 @@ class Account:
     reply_mode: ReplyMode = "data"
     weights: dict[str, int] = field(default_factory=dict)
     paused: bool = False
+    access: Access = "granted"
+    tokens_given_at: int | None = None
+    retention_days: int = DEFAULT_DAYS
+    removing: bool = False
     secrets: Secrets = field(default_factory=Secrets)
 
     @property
@@ -90,10 +106,11 @@ class AccountUnknown(Exception):
 
 
 class AccountExists(Exception):
-    """An account with this id is already stored."""
+    """An account with this id is already stored. removing: and is being removed."""
 
-    def __init__(self, account_id: int) -> None:
-        super().__init__(f"account {account_id} exists already")
+    def __init__(self, account_id: int, *, removing: bool = False) -> None:
+        being_removed = f"is being removed: finish that with bytegpt account remove {account_id}"
+        super().__init__(f"account {account_id} {being_removed if removing else 'exists already'}")
         self.account_id = account_id
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from app.domain.accounts import Locale
 from app.domain.failures import TEXTS, Failure
+from app.domain.help_pages import help_path
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class _Words:
 
     cause: str
     remedy: str
+    page: str
     request: str
     used: str
     used_up: str
@@ -33,6 +35,7 @@ _WORDS: dict[Locale, _Words] = {
     "pt": _Words(
         cause="Causa",
         remedy="O que fazer",
+        page="Como resolver",
         request="Requisição",
         used="ByteGPT: {mark} % das requisições deste mês foram usadas ({used} de {limit}).",
         used_up="Até o limite aumentar ou o mês virar, os clientes recebem o texto de falha em vez de uma resposta.",
@@ -40,6 +43,7 @@ _WORDS: dict[Locale, _Words] = {
     "es": _Words(
         cause="Causa",
         remedy="Qué hacer",
+        page="Cómo resolverlo",
         request="Solicitud",
         used="ByteGPT: se usó el {mark} % de las solicitudes de este mes ({used} de {limit}).",
         used_up="Hasta que suba el límite o cambie el mes, los clientes reciben el texto de fallo y no una respuesta.",
@@ -47,6 +51,7 @@ _WORDS: dict[Locale, _Words] = {
     "en": _Words(
         cause="Cause",
         remedy="What to do",
+        page="How to solve it",
         request="Request",
         used="ByteGPT: {mark} % of this month's requests are used ({used} of {limit}).",
         used_up="Until the limit rises or the month ends, clients get the failure text instead of an answer.",
@@ -90,7 +95,7 @@ _PT: dict[Failure, _Advice] = {
     ),
     Failure.NO_MESSAGE: _Advice(
         "A mensagem do cliente não tinha texto (um áudio ou uma imagem, por exemplo).",
-        "Peça ao cliente que escreva; se ele escreveu, verifique se a etapa do Salesbot envia o texto da mensagem.",
+        "Peça ao cliente que escreva; se ele escreveu, verifique se o passo do Salesbot envia o texto da mensagem.",
     ),
     Failure.BUSY: _Advice(
         "O ByteGPT não conseguiu perguntar à OpenAI a tempo: a lentidão foi do ByteGPT, não da OpenAI.",
@@ -213,14 +218,18 @@ def remedy(failure: Failure, locale: Locale) -> str:
     return _ADVICE[locale][failure].remedy
 
 
-def failure_note(failure: Failure, locale: Locale, request_id: str) -> str:
-    """The note on a lead after a failed turn: the documented text, cause, remedy, and the request to look up."""
+def failure_note(failure: Failure, locale: Locale, request_id: str, public_url: str) -> str:
+    """The note on a lead after a failed turn: the documented text, cause, remedy, and the request to look up.
+
+    public_url: where the page that explains more can be read.
+    """
     words = _WORDS[locale]
     return "\n".join(
         (
             f"ByteGPT: {TEXTS[failure]}",
             f"{words.cause}: {cause(failure, locale)}",
             f"{words.remedy}: {remedy(failure, locale)}",
+            f"{words.page}: {public_url}{help_path(failure, locale)}",
             f"{words.request}: {request_id}",
         )
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-PERIOD_FORMAT = "%Y-%m"
+_PERIOD_LENGTH = len("2026-11")
 # Per cent of the month's limit at which everybody is told (contract 7).
 MARKS = (80, 100)
 
@@ -37,12 +37,12 @@ class Counters:
 
 def period_of(moment: datetime, zone: ZoneInfo) -> str:
     """The month, `YYYY-MM`, that a moment belongs to where the account lives. moment must be aware."""
-    return moment.astimezone(zone).strftime(PERIOD_FORMAT)
+    return day_of(moment, zone)[:_PERIOD_LENGTH]
 
 
 def day_of(moment: datetime, zone: ZoneInfo) -> str:
     """The day, `YYYY-MM-DD`, that a moment belongs to where the account lives. moment must be aware."""
-    return moment.astimezone(zone).strftime("%Y-%m-%d")
+    return moment.astimezone(zone).date().isoformat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,8 @@ def contact_limits(
     moment: datetime, zone: ZoneInfo, daily: int | None, weekly: int | None, monthly: int | None
 ) -> tuple[ContactLimit, ...]:
     """The limits that hold for a contact at a moment; a week begins on Monday where the account lives."""
+    if daily is weekly is monthly is None:
+        return ()
     week = moment.astimezone(zone).strftime("%G-W%V")
     spans = ((day_of(moment, zone), daily, 3), (week, weekly, 10), (period_of(moment, zone), monthly, 40))
     return tuple(ContactLimit(span, limit, kept) for span, limit, kept in spans if limit is not None)

@@ -86,6 +86,11 @@ def contact_key(contact_id: str) -> str:
     return f"contact-{hashlib.sha256(contact_id.encode('utf-8', 'surrogatepass')).hexdigest()[:_HASH_LENGTH]}"
 
 
+def lead_key(lead_id: str) -> str:
+    """The conversation key, within an account, of a lead whose bots send no contact."""
+    return f"entity-{_ENTITY_LEAD}-{lead_id}"
+
+
 def conversation_key(webhook: Webhook) -> str | None:
     """The key of the webhook's conversation within its account; None: a turn without memory.
 

@@ -10,6 +10,7 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate
 from app.domain.account_changes import AccountChange, InvalidFields, SettingsChange
 from app.domain.accounts import LOCALES, REPLY_MODES
 from app.domain.plans import MOST_REQUESTS, PLAN_NAME, PLAN_NAME_RULE
+from app.domain.retention import MOST_DAYS
 from app.schemas.fields import Decimal, StrictSchema, Text, Whole, flat, safe_name
 
 # The largest whole number that JSON and Lua keep exactly.
@@ -65,7 +66,9 @@ def _known_zone(name: str) -> None:
         raise ValidationError("Unknown time zone: write it as in America/Sao_Paulo.")
 
 
-class _ProfileSchema(StrictSchema):
+class ProfileSchema(StrictSchema):
+    """A profile as a person writes it."""
+
     hints: ClassVar[Mapping[str, str]] = {
         "source": "Decided by ByteGPT: leave it out.",
         "active": "Decided by ByteGPT: leave it out.",
@@ -81,13 +84,13 @@ class SettingsSchema(StrictSchema):
     """What a company may change itself."""
 
     hints: ClassVar[Mapping[str, str]] = dict.fromkeys(
-        ("account_id", "subdomain", "client_id", "client_secret", "access_token", "plan", "weights"),
+        ("account_id", "subdomain", "client_id", "client_secret", "access_token", "plan", "weights", "retention_days"),
         "Only an operator of ByteGPT can change this.",
     )
 
     openai_api_key = Text(longest=1000, allow_none=True, validate=_SECRET)
     assistant_id = Text(longest=200, allow_none=True)
-    profile = fields.Nested(_ProfileSchema, allow_none=True)
+    profile = fields.Nested(ProfileSchema, allow_none=True)
     timezone = Text(longest=100, validate=_known_zone)
     locale = Text(longest=10, validate=validate.OneOf(LOCALES, error="Must be one of: {choices}."))
     failure_text = Text(longest=_LONGEST_FAILURE_TEXT, allow_none=True)
@@ -113,6 +116,8 @@ class OperatorSchema(SettingsSchema):
         "next_plan": "Use bytegpt account set-plan.",
         "version": "Counted by ByteGPT: leave it out.",
         "refresh_token": "Comes with the installation through OAuth: leave it out.",
+        "access": "What Kommo says of the tokens: leave it out.",
+        "removing": "Use bytegpt account remove.",
     }
 
     account_id = fields.Function(deserialize=_account_id, required=True)
@@ -122,6 +127,7 @@ class OperatorSchema(SettingsSchema):
     access_token = Text(longest=8000, allow_none=True, validate=_SECRET)
     plan = Text(longest=40, lower=True, validate=_PLAN)
     weights = fields.Function(deserialize=_weights)
+    retention_days = Whole(smallest=1, largest=MOST_DAYS)
 
 
 _SETTINGS = SettingsSchema()
@@ -130,14 +136,14 @@ _OPERATOR = OperatorSchema()
 
 def read_new_account(body: object) -> tuple[int, AccountChange]:
     """The id and the fields of an account to add, from decoded JSON. Raises InvalidFields."""
-    loaded = _loaded(_OPERATOR, body, partial=False)
+    loaded = load_fields(_OPERATOR, body, partial=False)
     account_id: int = loaded.pop("account_id")
     return account_id, cast("AccountChange", loaded)
 
 
 def read_account_change(account_id: int, body: object) -> AccountChange:
     """An operator's change of this account, from decoded JSON. Raises InvalidFields."""
-    loaded = _loaded(_OPERATOR, body, partial=True)
+    loaded = load_fields(_OPERATOR, body, partial=True)
     if loaded.pop("account_id", account_id) != account_id:
         raise InvalidFields({"account_id": ["An account's id cannot be changed."]})
     return cast("AccountChange", loaded)
@@ -145,10 +151,11 @@ def read_account_change(account_id: int, body: object) -> AccountChange:
 
 def read_settings_change(body: object) -> SettingsChange:
     """A company's change of its own settings, from decoded JSON. Raises InvalidFields."""
-    return cast("SettingsChange", _loaded(_SETTINGS, body, partial=True))
+    return cast("SettingsChange", load_fields(_SETTINGS, body, partial=True))
 
 
-def _loaded(schema: Schema, body: object, *, partial: bool) -> dict[str, Any]:
+def load_fields(schema: Schema, body: object, *, partial: bool) -> dict[str, Any]:
+    """What a schema reads of decoded JSON. partial: required fields may be missing. Raises InvalidFields."""
     if not isinstance(body, Mapping):
         raise InvalidFields({"body": ["Must be a JSON object."]})
     try:

@@ -34,8 +34,11 @@ def shown_account(account: Account, client_secret: str | None) -> dict[str, Any]
         "client_id": account.client_id,
         "client_secret": masked(client_secret),
         "access_token": masked(account.secrets.access_token),
+        "access": account.access,
         **shown_settings(account),
         "weights": account.weights,
+        "retention_days": account.retention_days,
+        "removing": account.removing,
         "version": account.version,
     }
 

@@ -1,4 +1,7 @@
-"""Fields of bodies that people and programs send: strict about types, and silent about values."""
+"""Fields of bodies that people and programs send: strict about types, and silent about values.
+
+Their metadata is what the document of the public routes says of them (app/web/openapi).
+"""
 
 import re
 from collections.abc import Mapping
@@ -47,7 +50,7 @@ class Text(fields.String):
 
     def __init__(self, *, longest: int, lower: bool = False, **options: Any) -> None:
         """longest: characters at most. lower: capital letters are taken for small ones."""
-        super().__init__(**options)
+        super().__init__(metadata={"maxLength": longest}, **options)
         self._longest = longest
         self._lower = lower
 
@@ -64,7 +67,7 @@ class Whole(fields.Integer):
     """A whole number; no string, no boolean, no 1.0."""
 
     def __init__(self, *, smallest: int, largest: int, **options: Any) -> None:
-        super().__init__(strict=True, **options)
+        super().__init__(strict=True, metadata={"minimum": smallest, "maximum": largest}, **options)
         self._smallest = smallest
         self._largest = largest
 
@@ -78,7 +81,7 @@ class Decimal(fields.Float):
     """A number between two bounds; no string, no boolean."""
 
     def __init__(self, *, smallest: float, largest: float, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(metadata={"minimum": smallest, "maximum": largest}, **options)
         self._smallest = smallest
         self._largest = largest
 

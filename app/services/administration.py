@@ -14,15 +14,16 @@ from app.domain.account_changes import (
     with_imported,
 )
 from app.domain.accounts import Account, AccountUnknown, ChangedMeanwhile, Locale, masked
-from app.domain.assistants import ApiChoice
+from app.domain.assistants import ApiChoice, Profile
 from app.domain.plans import PlanUnknown, When
-from app.services.ports import Accounts, Integrations, PlanChange, Plans, SetupCheck
+from app.services.ports import Accounts, Integrations, PlanChange, Plans, SetupCheck, SetupFindings
 
 # How often a change is made anew because somebody else changed the account at the same moment.
 ATTEMPTS = 20
 
 SECRET_WITHOUT_ID = "client_secret belongs to a client_id: send both."
 ID_WITHOUT_SECRET = "This integration is not known yet: send its client_secret too."
+NOTHING_FOUND = SetupFindings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,14 +36,19 @@ class Defaults:
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """An account as it is stored now. warnings: why it may not be able to answer, for people, without secrets."""
+    """An account as it is stored now.
+
+    warnings: why it may not be able to answer, for people, without secrets.
+    findings: what OpenAI said about it; nothing where no key is stored.
+    """
 
     account: Account
     warnings: tuple[str, ...] = ()
+    findings: SetupFindings = NOTHING_FOUND
 
 
 class Administration:
-    """Adds, changes and removes accounts.
+    """Adds and changes accounts; removing.py removes them.
 
     Saving comes first and OpenAI is looked at afterwards: what was sent is never lost because OpenAI hangs or the
     caller goes away, and a definition that is imported from there is a second change of its own.
@@ -92,21 +98,36 @@ class Administration:
         client_secret = self._new_client_secret(blank, change)
         return self._looked_at(self._accounts.add(account, client_secret))
 
-    def change(self, account_id: int, change: AccountChange) -> Saved:
+    def change(
+        self, account_id: int, change: AccountChange, guard: Callable[[Account], None] = lambda _found: None
+    ) -> Saved:
         """Change what change names; the rest stays. Takes up to 10 seconds.
 
+        guard: is shown the account that would be changed; whatever it raises leaves the account as it is.
         Raises AccountUnknown, InvalidFields, and ChangedMeanwhile where others change the account all the time.
         """
+
+        def guarded(found: Account) -> Account:
+            guard(found)
+            return changed(found, settings)
+
         settings = change.copy()
         plan = settings.pop("plan", None)
         if plan is not None:
             self._check_plan(plan)
         client_secret = self._new_client_secret(self.account(account_id), change)
-        account = self._update(account_id, lambda found: changed(found, settings), client_secret)
+        account = self._update(account_id, guarded, client_secret)
         if plan is not None and plan != account.plan:
             self._plan_change.apply(account_id, plan, "now")
             account = self.account(account_id)
         return self._looked_at(account)
+
+    def keep_definition(self, account_id: int, assistant_id: str | None, profile: Profile) -> Account:
+        """Store what OpenAI gave of this assistant as the account's sleeping profile, where it has a place for it.
+
+        It has none where it names another assistant now, or has a profile of its own. Raises as change does.
+        """
+        return self._update(account_id, lambda found: with_imported(found, assistant_id, profile))
 
     def set_plan(self, account_id: int, plan: str, when: When) -> Account:
         """Let the account have this plan from now or from its next month on. Raises AccountUnknown and PlanUnknown."""
@@ -121,10 +142,6 @@ class Administration:
     def resume(self, account_id: int) -> Account:
         """End a pause. Raises AccountUnknown."""
         return self._update(account_id, lambda found: replace(found, paused=False))
-
-    def remove(self, account_id: int) -> None:
-        """Remove the account with its secrets; its webhooks get 404 from now on. Raises AccountUnknown."""
-        self._accounts.remove(account_id)
 
     def _update(
         self, account_id: int, change: Callable[[Account], Account], client_secret: str | None = None
@@ -152,8 +169,8 @@ class Administration:
         findings = self._setup.look(asked_id, key)
         profile = findings.imported_profile
         if profile is not None:
-            account = self._update(account.account_id, lambda found: with_imported(found, asked_id, profile))
-        return Saved(account, (*warnings, *findings.warnings))
+            account = self.keep_definition(account.account_id, asked_id, profile)
+        return Saved(account, (*warnings, *findings.warnings), findings)
 
     def _check_plan(self, name: str) -> None:
         try:

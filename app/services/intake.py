@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from app.domain.acceptance import Acceptance, AccountChanged
 from app.domain.accounts import Account, AccountUnknown
@@ -12,7 +12,8 @@ from app.domain.quota import ContactLimit, contact_limits, day_of, period_of
 from app.domain.spans import hour_of
 from app.domain.turn import AcceptStatus, NewTurn, Timing, new_request_id
 from app.domain.webhook import Webhook, conversation_key, has_message, note_lead_id
-from app.services.ports import TurnStore
+from app.services.metering import SILENT
+from app.services.ports import Meter, TurnStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Intake:
     turns: TurnStore
     timing: Timing
     clock: Callable[[], float] = time.time
+    meter: Meter = SILENT
 
     def accept(self, account: Account, webhook: Webhook) -> Acceptance:
         """Charge and queue a verified webhook, or find that it was accepted before; one round trip to Redis.
@@ -37,12 +39,15 @@ class Intake:
             raise AccountChanged(account.account_id)
         # Our own id: the connection broke after the acceptance, and the client's repetition found it.
         duplicate = result.status is AcceptStatus.DUPLICATE and result.request_id != new.request_id
+        if not duplicate:
+            self.meter.accepted(result.refusal)
         return Acceptance("duplicate" if duplicate else "accepted", result.request_id)
 
     def _new_turn(self, account: Account, webhook: Webhook) -> NewTurn:
         now = self.clock()
         now_ms = int(now * 1000)
-        moment = datetime.fromtimestamp(now, UTC)
+        zone = account.zone
+        moment = datetime.fromtimestamp(now, zone)
         refusal = _refusal(account, webhook)
         key = conversation_key(webhook)
         return NewTurn(
@@ -51,9 +56,9 @@ class Intake:
             account_version=account.version,
             accepted_at=now_ms,
             deadline_at=now_ms + int(self.timing.turn * 1000),
-            period=period_of(moment, account.zone),
-            day=day_of(moment, account.zone),
-            hour=hour_of(moment, account.zone),
+            period=period_of(moment, zone),
+            day=day_of(moment, zone),
+            hour=hour_of(moment, zone),
             weight=account.weight_of(webhook.data.handler),
             return_url=str(webhook.return_url),
             refusal=refusal,

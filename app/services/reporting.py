@@ -88,7 +88,9 @@ class Reporting:
         if turn is None:
             raise TurnUnknown(request_id)
         steps = [{**step, "at": iso(step["at"])} for step in self.turns.steps(request_id)]
-        return {**_summary(turn), "deadline_at": iso(turn.deadline_at), "steps": steps}
+        replayed_at = iso(turn.replayed_at) if turn.replayed_at else None
+        times = {"deadline_at": iso(turn.deadline_at), "replayed_at": replayed_at, "replays": turn.replays}
+        return {**_summary(turn), **times, "steps": steps}
 
     def turns_of(self, account_id: int, status: Status | None) -> Iterator[dict[str, Any]]:
         """The turns of an account that are kept, newest first; only those of one status where one is given."""

@@ -18,6 +18,8 @@ _WARNINGS: dict[Failure, str] = {
     Failure.OPENAI_CONNECTION: "OpenAI cannot be reached: openai_api_key and assistant_id are saved unchecked.",
     Failure.OPENAI_UNEXPECTED: "OpenAI gave an unexpected answer: openai_api_key and assistant_id are saved unchecked.",
 }
+# The reason where the Assistants API has ended and nothing else speaks against the settings.
+API_CLOSED = "api_closed_and_no_profile"
 _API_GONE = "The Assistants API has ended: this assistant can only be asked through a profile."
 
 
@@ -43,7 +45,12 @@ class SetupLook:
                 return _warned(error)
         # An API that is gone does not look at keys any more.
         key = self._look_at_key(api_key, deadline)
-        return SetupFindings((_API_GONE, *key.warnings), failure=key.failure or Failure.OPENAI_UNEXPECTED)
+        return SetupFindings(
+            (_API_GONE, *key.warnings),
+            failure=key.failure or Failure.OPENAI_UNEXPECTED,
+            reason=key.reason if key.failure else API_CLOSED,
+            api_gone=True,
+        )
 
     def _look_at_key(self, api_key: str, deadline: Deadline) -> SetupFindings:
         try:
@@ -54,4 +61,4 @@ class SetupLook:
 
 
 def _warned(error: AskError) -> SetupFindings:
-    return SetupFindings((_WARNINGS[error.failure],), failure=error.failure)
+    return SetupFindings((_WARNINGS[error.failure],), failure=error.failure, reason=error.code)

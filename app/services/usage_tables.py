@@ -1,5 +1,6 @@
 """The figures of usage as tables with fixed columns, safe to open in a spreadsheet."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -37,8 +38,9 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     "minute": ("minute", "model", "requests", "tokens"),
 }
 
-# A spreadsheet takes a cell that begins so for a formula.
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet takes a cell that begins so for a formula, in full width too. Where numbers have commas, as in Brazil,
+# it splits at semicolons and new lines whatever is quoted, so a formula may also begin behind one of these.
+_FORMULA_START = re.compile(r"(?:^|(?<=[;\t\r\n]))(?=[=+\-@\t\r\n\uff1d\uff0b\uff0d\uff20])")
 
 
 def rows_of(document: Mapping[str, Any], table: str) -> list[Mapping[str, Any]]:
@@ -55,5 +57,5 @@ def safe_rows(rows: Iterable[Mapping[str, Any]], columns: Iterable[str]) -> Iter
 
 
 def safe_cell(value: Any) -> Any:
-    """A cell that no spreadsheet runs: texts that look like a formula get an apostrophe. Numbers stay numbers."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA_STARTS) else value
+    """A cell that no spreadsheet runs: what looks like a formula gets an apostrophe before it. Numbers stay numbers."""
+    return _FORMULA_START.sub("'", value) if isinstance(value, str) else value

@@ -7,11 +7,11 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
-from app.domain.accounts import LOCALES, REPLY_MODES, Account, Secrets
+from app.domain.accounts import ACCESSES, LOCALES, REPLY_MODES, Account, Secrets
 from app.domain.assistants import Profile
 
 # Fields of the hash that stand beside the record, because scripts and the door read or change them by themselves.
-_BESIDE = ("account_id", "version", "plan", "next_plan", "paused", "secrets")
+_BESIDE = ("account_id", "version", "plan", "next_plan", "paused", "retention_days", "removing", "secrets")
 
 
 class RecordDamaged(Exception):
@@ -54,6 +54,8 @@ class _AccountRecord(Schema):
     alert_marks = fields.List(fields.Integer(strict=True), load_default=list)
     reply_mode = fields.String(required=True, validate=validate.OneOf(REPLY_MODES))
     weights = fields.Dict(fields.String(), fields.Integer(strict=True, validate=validate.Range(1)), required=True)
+    access = fields.String(load_default="granted", validate=validate.OneOf(ACCESSES))
+    tokens_given_at = fields.Integer(strict=True, load_default=None, allow_none=True)
 
 
 class _SecretsRecord(Schema):
@@ -63,6 +65,7 @@ class _SecretsRecord(Schema):
     openai_api_key = fields.String(required=True, allow_none=True)
     access_token = fields.String(required=True, allow_none=True)
     refresh_token = fields.String(required=True, allow_none=True)
+    previous_refresh_token = fields.String(load_default=None, allow_none=True)
 
 
 _ACCOUNT = _AccountRecord()
@@ -80,7 +83,17 @@ def secrets_of(account: Account) -> str:
     return json.dumps(asdict(account.secrets))
 
 
-def account_of(account_id: int, version: int, plan: str, paused: bool, record: str | bytes, secrets: str) -> Account:
+def account_of(
+    account_id: int,
+    *,
+    version: int,
+    plan: str,
+    paused: bool,
+    retention_days: int,
+    removing: bool,
+    record: str | bytes,
+    secrets: str,
+) -> Account:
     """The account that these fields describe, without what is to come. Raises RecordDamaged."""
     settings = _checked(_ACCOUNT, account_id, record)
     if settings["profile"] is not None:
@@ -92,6 +105,8 @@ def account_of(account_id: int, version: int, plan: str, paused: bool, record: s
         version=version,
         plan=plan,
         paused=paused,
+        retention_days=retention_days,
+        removing=removing,
         secrets=Secrets(**_checked(_SECRETS, account_id, secrets)),
         **settings,
     )

@@ -13,6 +13,7 @@ from redis.typing import EncodableT, FieldT
 from app.domain.accounts import Account, AccountExists, AccountUnknown, ChangedMeanwhile
 from app.domain.plans import DEFAULT_PLAN, DEFAULT_PLAN_REQUESTS
 from app.domain.quota import period_of
+from app.domain.retention import DEFAULT_DAYS
 from app.storage import keys
 from app.storage.account_record import RecordDamaged, account_of, record_of, secrets_of
 from app.storage.availability import availability
@@ -21,7 +22,17 @@ from app.storage.sealing import Sealer
 
 # How long the secrets of an integration without accounts are still known.
 INTEGRATION_KEPT_SECONDS = 7 * 24 * 3600
-_FIELDS = ("version", "plan", "paused", "record", "secrets", "next_plan", "next_plan_period")
+_FIELDS = (
+    "version",
+    "plan",
+    "paused",
+    "record",
+    "secrets",
+    "next_plan",
+    "next_plan_period",
+    "retention_days",
+    "removing",
+)
 
 T = TypeVar("T")
 
@@ -55,7 +66,8 @@ class RedisAccounts:
 
         def store(pipe: Pipeline) -> Account:
             if pipe.exists(keys.account(account.account_id)):
-                raise AccountExists(account.account_id)
+                removing = bool(pipe.hexists(keys.account(account.account_id), "removing"))
+                raise AccountExists(account.account_id, removing=removing)
             seconds, microseconds = pipe.time()
             stored = dataclasses.replace(account, version=seconds * 1000 + microseconds // 1000)
             self._write(pipe, None, stored, client_secret, plan=account.plan)
@@ -84,14 +96,18 @@ class RedisAccounts:
         return self._in_transaction(account.account_id, exchange)
 
     def remove(self, account_id: int) -> None:
-        """Remove the account, and its private integration with the last account of it. Raises AccountUnknown."""
+        """Remove the account, and its private integration with the last account of it. Raises AccountUnknown.
+
+        What hangs on it is removed before (storage/removals.py).
+        """
 
         def delete(pipe: Pipeline) -> None:
             client_id = self._read_known(pipe, account_id).client_id
             last = client_id is not None and is_last(pipe, client_id, account_id)
             pipe.multi()
-            pipe.delete(keys.account(account_id))
+            pipe.delete(keys.account(account_id), keys.removal(account_id))
             pipe.srem(keys.accounts(), account_id)
+            pipe.hdel(keys.access_trouble(), str(account_id))
             if client_id is not None:
                 _leave(pipe, client_id, account_id, last)
 
@@ -142,6 +158,10 @@ class RedisAccounts:
         if plan is not None:
             pipe.hset(keys.account(account_id), "plan", plan)
         pipe.sadd(keys.accounts(), account_id)
+        if account.access == "granted":
+            pipe.hdel(keys.access_trouble(), str(account_id))
+        else:
+            pipe.hset(keys.access_trouble(), str(account_id), account.access)
         # The script that accepts turns reads the plan's requests by itself, so the plan of every new account is there.
         pipe.hsetnx(keys.plans(), DEFAULT_PLAN, DEFAULT_PLAN_REQUESTS)
         if left is not None:
@@ -156,6 +176,7 @@ class RedisAccounts:
         return {
             "version": account.version,
             "paused": int(account.paused),
+            "retention_days": account.retention_days,
             "record": record_of(account),
             "secrets": self._sealer.seal(secrets_of(account)),
         }
@@ -170,7 +191,7 @@ class RedisAccounts:
         return self._decoded(account_id, redis.hmget(keys.account(account_id), _FIELDS))
 
     def _decoded(self, account_id: int, fields: Sequence[bytes | str | None]) -> Account | None:
-        version, plan, paused, record, secrets, coming, coming_period = fields
+        version, plan, paused, record, secrets, coming, coming_period, retention_days, removing = fields
         if version is None:
             return None
         if plan is None or paused is None or record is None or secrets is None:
@@ -182,6 +203,8 @@ class RedisAccounts:
             paused=int(paused) == 1,
             record=record,
             secrets=self._sealer.unseal(secrets),
+            retention_days=DEFAULT_DAYS if retention_days is None else int(retention_days),
+            removing=removing is not None,
         )
         if coming is None or coming_period is None:
             return account

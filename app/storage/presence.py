@@ -1,5 +1,6 @@
 """Which worker processes live."""
 
+import json
 import time
 from collections.abc import Callable
 from typing import cast
@@ -20,13 +21,16 @@ class RedisPresence:
         self._redis = redis
         self._clock = clock
 
-    def say(self, worker: str) -> None:
-        """This worker lives."""
+    def say(self, worker: str, load: tuple[int, int] | None = None) -> None:
+        """This worker lives. load: how many threads it has, and how many of them are busy."""
         now = self._clock()
         with availability():
             pipeline = self._redis.pipeline(transaction=False)
             pipeline.zadd(keys.workers(), {worker: now})
             pipeline.zremrangebyscore(keys.workers(), "-inf", now - SILENT_SECONDS)
+            if load is not None:
+                told = json.dumps(dict(zip(("threads", "busy"), load, strict=True)))
+                pipeline.set(keys.worker(worker), told, px=int(SILENT_SECONDS * 1000))
             pipeline.execute()
 
     def leave(self, worker: str) -> None:
