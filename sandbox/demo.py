@@ -141,6 +141,13 @@ class Demo:
         if self._problems:
             raise DemoFailed("\n".join(self._problems))
 
+    def open_offices(self) -> None:
+        """Put the widget into both accounts, for whoever wants to look at their pages with a browser."""
+        archive = self._stack.directory / "widget.zip"
+        self._bytegpt("widget", "build", "--public-url", self._stack.url, "--out", str(archive))
+        for kommo in self._accounts.values():
+            kommo.office.upload(archive.read_bytes()).status = "installed"
+
     # --- the parts ----------------------------------------------------------------------------------------------
 
     def _install(self, company: str, **fields: Any) -> None:
@@ -369,6 +376,7 @@ def run(*, turns: int = 0, fault: Failure | None = None, keep_running: bool = Fa
                 demo.tell_everything(turns)
             demo.finish()
             if keep_running:
+                demo.open_offices()
                 _keep_running(stack, stage, password)
 
 
@@ -378,8 +386,8 @@ def _keep_running(stack: Stack, stage: Stage, password: str) -> None:
         ("web", stack.url),
         ("webhooks go to", stack.door),
         ("simulated OpenAI", stack.openai.url),
-        *((f"simulated Kommo of {account.name}", account.url) for account in stack.kommo.accounts),
-        ("operator", f"admin, password {password}"),
+        *((f"Kommo of {kommo.name}, simulated; open it in a browser", kommo.url) for kommo in stack.kommo.accounts),
+        (f"console; user admin, password {password}", f"{stack.url}/console/"),
         ("logs", stack.directory),
     ]
     stage.table(("what", "where"), rows)
