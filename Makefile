@@ -28,8 +28,8 @@ test-browser: .venv/.ready ## widget and console in a real Chromium
 	echo "Ubuntu: snap install chromium. macOS: brew install --cask chromium." >&2; \
 	exit 1
 
-bench: .venv/.ready ## the benchmarks: tables, and JSON in bench/results
-	@$(PYTHON) -m bench
+bench: .venv/.ready .venv-bench/.ready ## the benchmarks: tables, and JSON in bench/results; BENCH="--quick door" for less
+	@$(PYTHON) -m bench $(BENCH)
 
 format: .venv/.ready ## rewrite the source in its one format
 	@$(PYTHON) -m ruff check --fix-only --quiet .
@@ -51,6 +51,8 @@ constraints: ## pin the dependencies of pyproject.toml anew, with hashes (needs 
 	@command -v uv >/dev/null 2>&1 || { echo "uv is missing: see its documentation for how to install it." >&2; exit 1; }
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-header --quiet --output-file constraints.txt
+	uv pip compile bench/requirements.in --constraint constraints.txt --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --quiet --output-file bench/constraints.txt
 
 # The environment, made again only when what it is made from has changed. A candidate is run, not only looked up:
 # version managers put names on PATH that cannot be executed. ensurepip is what Debian's python3-venv brings.
@@ -71,3 +73,10 @@ constraints: ## pin the dependencies of pyproject.toml anew, with hashes (needs 
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r constraints.txt; \
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .; \
 	touch $@
+
+# What the benchmarks compare with, apart from the product's own environment.
+.venv-bench/.ready: bench/constraints.txt | .venv/.ready
+	@echo "Setting up .venv-bench: less than a minute, once."; rm -rf .venv-bench; $(PYTHON) -m venv .venv-bench
+	@.venv-bench/bin/python -m pip install --quiet --disable-pip-version-check --no-input --require-hashes \
+	  -r bench/constraints.txt
+	@touch $@
