@@ -34,8 +34,8 @@ graceful_timeout = 10
 keepalive = 5
 accesslog = None
 logger_class = _OurLogs
-# X-Forwarded-* counts only from a proxy on this machine.
-forwarded_allow_ips = "127.0.0.1,::1"
+# X-Forwarded-* counts from these only.
+forwarded_allow_ips = ",".join(map(str, _settings.trusted_proxies))
 # A heartbeat file on a slow disk would make gunicorn kill healthy processes.
 worker_tmp_dir = "/dev/shm" if sys.platform == "linux" and Path("/dev/shm").is_dir() else None  # noqa: S108
 # The control socket stands at one place per user: two installations would meet there.

@@ -58,6 +58,17 @@ def with_local_secrets(settings: Settings, redis_url: str) -> Settings:
     )
 
 
+def console_login(settings: Settings) -> str:
+    """Who may log in to the console of complete settings, and where the password is to be found, in words.
+
+    A generated password is not told itself: what is printed here may end in a log.
+    """
+    path = settings.data_dir / SECRETS_FILE
+    generated = path.exists() and local_secrets(settings.data_dir).admin_password_hash == settings.admin_password_hash
+    where = f"password: admin_password in {path}" if generated else "the password that ADMIN_PASSWORD_HASH was made of"
+    return f"user {settings.admin_username}, {where}"
+
+
 def environment(settings: Settings) -> Mapping[str, str]:
     """The generated part of complete settings as the environment of a child process."""
     return {

@@ -1,15 +1,17 @@
-"""Log lines of every process: structlog over the standard library, one scrubbed line per event on stderr.
+"""Log lines of every process: structlog beside the standard library, one scrubbed line per event on stderr.
 
 Ids of a request or a turn stand in every line of it: `with structlog.contextvars.bound_contextvars(request_id=...)`.
 Lines of libraries (rq, werkzeug, gunicorn, urllib3) pass through the same scrubbing.
 """
 
+import json
 import logging
 import re
 import sys
 import threading
-from collections.abc import Mapping
-from typing import Literal, TextIO
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Literal, TextIO
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -28,37 +30,68 @@ _SECRETS_IN_TEXT: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(\bbearer)[\s:=]+[^\s'\",;]+", re.IGNORECASE), rf"\1 {_REMOVED}"),
     (re.compile(r"(?<=://)[^\s/@:]*:[^\s/@]+(?=@)"), _REMOVED),
 )
+# What each of them begins with: most texts have none of it, and need one look instead of four.
+_SUSPICIOUS = re.compile(r"sk-|eyJ|bearer|://", re.IGNORECASE)
+
+
+class _Lines:
+    """What a logger of structlog's writes through.
+
+    Lines are written at once, under the lock of the handler that libraries write through: as records of the standard
+    library they would cost three times as much. Errors become records all the same, because Sentry listens for those.
+    """
+
+    __slots__ = ("_handler", "name")
+
+    def __init__(self, handler: "logging.StreamHandler[TextIO]", name: str) -> None:
+        self._handler = handler
+        self.name = name
+
+    def info(self, line: str) -> None:
+        """Write a line."""
+        self._handler.acquire()
+        try:
+            self._handler.stream.write(f"{line}\n")
+            self._handler.stream.flush()
+        finally:
+            self._handler.release()
+
+    debug = warning = info
+
+    def error(self, event: EventDict, **extra: Any) -> None:
+        """Log a record."""
+        logging.getLogger(self.name).error(event, **extra)
+
+    def critical(self, event: EventDict, **extra: Any) -> None:
+        """Log a record."""
+        logging.getLogger(self.name).critical(event, **extra)
 
 
 def configure_logs(level: str, log_format: Literal["json", "console"], stream: TextIO | None = None) -> None:
-    """Send every logger of this process through one handler. Called once, by its entry point.
+    """Send every logger of this process to one stream. Called once, by its entry point.
 
     stream: stderr when None.
     """
     target = sys.stderr if stream is None else stream
+    handler = logging.StreamHandler(target)
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
+    # Exceptions before scrubbing, so that what one says is scrubbed too; never with local variables.
+    rendered: list[Processor] = [structlog.processors.format_exc_info, scrub, _renderer(log_format, target)]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*shared, _Parting(rendered)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
-        logger_factory=structlog.stdlib.LoggerFactory(),
+        logger_factory=lambda name="bytegpt": _Lines(handler, name),
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler(target)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                # Before scrubbing, so that what an exception says is scrubbed too; never with local variables.
-                structlog.processors.format_exc_info,
-                scrub,
-                _renderer(log_format, target),
-            ],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendered],
         )
     )
     root = logging.getLogger()
@@ -66,6 +99,22 @@ def configure_logs(level: str, log_format: Literal["json", "console"], stream: T
     root.setLevel(level)
     logging.captureWarnings(capture=True)
     threading.excepthook = _log_lost_thread
+
+
+class _Parting:
+    """Where lines and errors part: a line is rendered, an error goes on to the handler's formatter as it is."""
+
+    def __init__(self, rendered: Sequence[Processor]) -> None:
+        self._rendered = rendered
+
+    def __call__(self, logger: WrappedLogger, method: str, event_dict: EventDict) -> Any:
+        """Fill the place of a processor, at the end of the chain."""
+        if method in ("error", "critical"):
+            return structlog.stdlib.ProcessorFormatter.wrap_for_formatter(logger, method, event_dict)
+        told: Any = event_dict
+        for processor in self._rendered:
+            told = processor(logger, method, told)
+        return told
 
 
 def scrub(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventDict:
@@ -76,17 +125,26 @@ def scrub(_logger: WrappedLogger, _method: str, event_dict: EventDict) -> EventD
 def _clean(key: str, value: object) -> object:
     if value is None or isinstance(value, bool | int | float):
         return value
-    if _SECRET_KEY.search(key) or _WRITTEN_KEY.search(key):
+    if _is_secret(key):
         return _REMOVED
+    if isinstance(value, str):
+        return without_secrets(value)
     if isinstance(value, Mapping):
         return {str(inner): _clean(str(inner), item) for inner, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_clean(key, item) for item in value]
-    return without_secrets(value if isinstance(value, str) else repr(value))
+    return without_secrets(repr(value))
+
+
+@lru_cache(maxsize=1000)
+def _is_secret(key: str) -> bool:
+    return bool(_SECRET_KEY.search(key) or _WRITTEN_KEY.search(key))
 
 
 def without_secrets(text: str) -> str:
     """The text with API keys, tokens and passwords of URLs taken out."""
+    if not _SUSPICIOUS.search(text):
+        return text
     for pattern, replacement in _SECRETS_IN_TEXT:
         text = pattern.sub(replacement, text)
     return text
@@ -94,7 +152,8 @@ def without_secrets(text: str) -> str:
 
 def _renderer(log_format: Literal["json", "console"], target: TextIO) -> Processor:
     if log_format == "json":
-        return structlog.processors.JSONRenderer(ensure_ascii=False)
+        encode = json.JSONEncoder(ensure_ascii=False).encode  # scrubbing has left nothing that JSON does not have
+        return lambda _logger, _method, event_dict: encode(event_dict)
     return structlog.dev.ConsoleRenderer(colors=target.isatty(), exception_formatter=structlog.dev.plain_traceback)
 
 

@@ -6,7 +6,8 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import ip_address
+from importlib.util import find_spec
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -21,7 +22,7 @@ Reader = Callable[[str], T]
 
 _REDIS_SCHEMES = ("redis", "rediss", "unix", "redis+sentinel")
 _FERNET_KEY_BYTES = 32
-_PASSWORD_HASH = re.compile(r"(?:scrypt|pbkdf2):[^$]+\$[^$]+\$[0-9a-f]+")
+_PASSWORD_HASH = re.compile(r"(?:scrypt:\d+:\d+:\d+|pbkdf2:(?:sha1|sha256|sha512)(?::\d+)?)\$[^$]+\$[0-9a-f]+")
 _EGRESS_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 # Kommo gives subdomains of digits only too, and a template may have its place where a port stands.
 _EXAMPLE_SUBDOMAIN = "8080"
@@ -175,6 +176,23 @@ def http_url(value: str) -> str:
     return value.rstrip("/")
 
 
+def sentry_dsn(value: str) -> str:
+    """The address of a project at Sentry: https://key@host/project."""
+    address = http_url(value)
+    parts = urlsplit(address)
+    if not parts.username or not parts.path.rpartition("/")[2]:
+        raise ValidationError("must have the form https://key@host/project")
+    if find_spec("sentry_sdk") is None:
+        raise ValidationError("needs a package that is not installed: install sentry-sdk, or bytegpt[sentry]")
+    return address
+
+
+def redirect_uri(value: str) -> str:
+    """An http or https address, taken as it is: Kommo compares it letter by letter."""
+    http_url(value)
+    return value
+
+
 def host_to_bind(value: str) -> str:
     """A host name or address to listen on, without a port."""
     if not re.fullmatch(r"[A-Za-z0-9._-]+", value) and not _is_ip(value):
@@ -189,6 +207,14 @@ def time_zone(value: str) -> str:
     except (KeyError, ValueError, OSError):  # unknown; no valid key; a folder of the database
         raise ValidationError("must be a time zone such as America/Sao_Paulo") from None
     return value
+
+
+def networks(value: str) -> tuple[IPv4Network | IPv6Network, ...]:
+    """IP addresses and networks, separated by commas."""
+    try:
+        return tuple(ip_network(part.strip()) for part in value.split(","))
+    except ValueError:
+        raise ValidationError("must be IP addresses or networks such as 10.0.0.0/8, separated by commas") from None
 
 
 def egress(value: str) -> tuple[Egress, ...]:

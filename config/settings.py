@@ -7,6 +7,7 @@ is printed from the same fields (config/reference.py).
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -19,9 +20,18 @@ from config.readers import Egress, Reader
 
 OpenAiApi = Literal["auto", "assistants", "responses"]
 
+CALLBACK_PATH = "/kommo/oauth/callback"
+
 
 class ConfigError(Exception):
-    """Settings are missing or wrong. The message names every one of them and repeats none of their values."""
+    """Settings are missing or wrong. The message names every one of them and repeats none of their values.
+
+    problems: one for each of them, beginning with its name; empty where it is something else than a setting.
+    """
+
+    def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +111,13 @@ class Settings:
     )
     port: int = _setting("PORT", "port that gunicorn listens on", readers.whole_number(1, 65535), "8000")
     bind: str = _setting("BIND", "address that gunicorn listens on", readers.host_to_bind, "127.0.0.1")
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = _setting(
+        "TRUSTED_PROXIES",
+        "addresses and networks of proxies before gunicorn, separated by commas: where a request comes from is what "
+        "their `X-Forwarded-For` says",
+        readers.networks,
+        "127.0.0.1,::1",
+    )
     kommo_client_id: str | None = _setting(
         "KOMMO_CLIENT_ID", "id of a public integration, one for all accounts", readers.text
     )
@@ -111,7 +128,12 @@ class Settings:
         absent=(),
         secret=True,
     )
-    kommo_redirect_uri: str | None = _setting("KOMMO_REDIRECT_URI", "its redirect URI", readers.http_url)
+    kommo_redirect_uri: str | None = _setting(
+        "KOMMO_REDIRECT_URI",
+        "redirect URI of the integrations, to the letter as it is configured in Kommo; without it `PUBLIC_URL` with "
+        "`/kommo/oauth/callback`",
+        readers.redirect_uri,
+    )
     kommo_base_url: str = _setting(
         "KOMMO_BASE_URL",
         "template of an account's address; `{subdomain}` may stand anywhere or be left out",
@@ -194,8 +216,13 @@ class Settings:
         "LOG_FORMAT", "`json`, or `console` for people", readers.one_of("json", "console"), "json"
     )
     sentry_dsn: str | None = _setting(
-        "SENTRY_DSN", "where unexpected errors are reported", readers.http_url, secret=True
+        "SENTRY_DSN", "where unexpected errors are reported", readers.sentry_dsn, secret=True
     )
+
+    @property
+    def redirect_uri(self) -> str:
+        """Where Kommo brings codes: the same for every integration."""
+        return self.kommo_redirect_uri or f"{self.public_url}{CALLBACK_PATH}"
 
 
 def definitions() -> Iterator[tuple[str, Definition]]:
@@ -220,8 +247,8 @@ def load_settings(
     values = {attribute: reader.value_of(definition) for attribute, definition in definitions()}
     problems = {**_missing(present, redis_required=redis_required), **reader.problems()}
     if problems:
-        lines = [f"  {name} {problem}" for name, problem in sorted(problems.items())]
-        raise ConfigError("\n".join(["These settings are missing or wrong:", *lines]))
+        lines = tuple(f"{name} {problem}" for name, problem in sorted(problems.items()))
+        raise ConfigError("\n  ".join(["These settings are missing or wrong:", *lines]), lines)
     return Settings(**values)
 
 

@@ -8,6 +8,7 @@ from cryptography.fernet import Fernet
 
 from app.domain.accounts import Account, Secrets
 from app.domain.return_url import ContinueUrl, Origin
+from app.domain.service_state import RedisState, ServiceState, Work, WorkerLoad
 from app.domain.turn import NewTurn, Timing, new_request_id
 from app.domain.webhook import TokenClaims, Webhook, WebhookData
 
@@ -57,3 +58,40 @@ def a_webhook(**data: Any) -> Webhook:
     origin = Origin("https", "acme.kommo.com", 443)
     claims = TokenClaims(31000001, "client", origin, "acme", "2", "7", "salesbot")
     return Webhook(claims, WebhookData(**said), ContinueUrl(origin, "salesbot", "1", str(time.time_ns())))
+
+
+def a_state(redis: dict[str, Any] | None = None, work: dict[str, Any] | None = None, **overrides: Any) -> ServiceState:
+    """A service that is well and has nothing to do."""
+    calm = Work(
+        queued=0,
+        oldest=None,
+        ready=0,
+        open=0,
+        unattended=0,
+        gates_closed=0,
+        notes=0,
+        notes_late=0,
+        hooks=0,
+    )
+    well = RedisState(
+        version=(7, 2, 4),
+        server="redis 7.2.4",
+        mode="standalone",
+        role="master",
+        ahead=0.0,
+        memory=100_000_000,
+        memory_limit=1_000_000_000,
+        memory_of_machine=8_000_000_000,
+        eviction="noeviction",
+        evicted=0,
+        clients=12,
+        append_only=True,
+        writes_kept=True,
+    )
+    state = ServiceState(
+        redis=replace(well, **(redis or {})),
+        work=replace(calm, **(work or {})),
+        workers=(WorkerLoad("worker-1", 100, 7),),
+        access={"granted": 3, "lost": 0, "revoked": 0},
+    )
+    return replace(state, **overrides)

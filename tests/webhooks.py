@@ -8,9 +8,10 @@ import hashlib
 import hmac
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from flask import Flask
@@ -18,10 +19,16 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from app.domain.acceptance import Acceptance, AccountChanged
-from app.domain.accounts import Account
+from app.domain.accounts import Account, Locale
+from app.domain.kommo_hooks import HookOutcome, InstallHook, RevokedHook
+from app.domain.return_url import Origin
+from app.domain.service_state import ServiceState
 from app.domain.webhook import Webhook
-from app.web.deps import Directory, WebDeps
+from app.services.metering import Counting
+from app.web.deps import ConsoleFlows, Directory, KommoFlows, Measuring, WebDeps, WidgetFlows
 from app.web.factory import create_app
+from tests.builders import a_state
+from tests.consoles import console_without_redis
 
 ABSENT: Any = object()
 
@@ -115,12 +122,23 @@ class Door:
     )
     kommo_base_url: str = KOMMO_BASE_URL
     public_url: str = PUBLIC_URL
+    default_locale: Locale = "pt"
     public_client_id: str | None = CLIENT_ID
     not_ready: list[str] = field(default_factory=list)
     trouble: dict[str, Exception] = field(default_factory=dict)
     accepted: list[tuple[Account, Webhook]] = field(default_factory=list)
     remembered: list[Directory] = field(default_factory=list)
     changes: int = 0
+    hooks: list[InstallHook | RevokedHook] = field(default_factory=list)
+    outcomes: list[HookOutcome | Exception] = field(default_factory=list)
+    states_used: set[str] = field(default_factory=set)
+    renames: dict[int, str] = field(default_factory=dict)
+    asked_for_renames: list[Origin] = field(default_factory=list)
+    widget: WidgetFlows = field(default_factory=lambda: cast("WidgetFlows", None))
+    console: ConsoleFlows = field(default_factory=console_without_redis)
+    counting: Counting = field(default_factory=Counting)
+    counted: Counter[str] = field(default_factory=Counter)
+    state: ServiceState = field(default_factory=a_state)
 
     def app(self) -> Flask:
         """The Flask application."""
@@ -128,10 +146,21 @@ class Door:
             WebDeps(
                 kommo_base_url=self.kommo_base_url,
                 public_url=self.public_url,
+                default_locale=self.default_locale,
                 public_client_id=self.public_client_id,
                 directories=[*self.remembered, self],
                 accept=self._accept,
                 readiness=self._readiness,
+                widget=self.widget,
+                kommo=KommoFlows(
+                    received=self._received,
+                    secrets_of=self.secrets_of,
+                    use_state=self._use_state,
+                    relearned=self._relearned,
+                    secret_key="signs states",
+                ),
+                console=self.console,
+                measuring=Measuring(self.counting, self._totals, self._state),
             )
         )
 
@@ -179,6 +208,40 @@ class Door:
             return Acceptance("duplicate", f"request-{earlier.index(str(webhook.return_url)) + 1}")
         self.accepted.append((account, webhook))
         return Acceptance("accepted", f"request-{len(self.accepted)}")
+
+    def _received(self, hook: InstallHook | RevokedHook) -> HookOutcome:
+        """`outcomes`: what comes of each hook; then `installed`."""
+        self.hooks.append(hook)
+        outcome = self.outcomes.pop(0) if self.outcomes else HookOutcome.INSTALLED
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    def _use_state(self, nonce: str, seconds: int) -> bool:
+        self._fail("use_state")
+        known = nonce in self.states_used
+        self.states_used.add(nonce)
+        return not known
+
+    def _relearned(self, account: Account, told: Origin) -> bool:
+        """`renames`: accounts that Kommo knows by another subdomain."""
+        self.asked_for_renames.append(told)
+        self._fail("relearned")
+        found = self.accounts[account.account_id]
+        if account.account_id not in self.renames:
+            return False
+        renamed = replace(found, subdomain=self.renames.pop(account.account_id), version=found.version + 1)
+        self.accounts[account.account_id] = renamed
+        return True
+
+    def _totals(self) -> dict[str, int]:
+        self._fail("totals")
+        self.counted.update(self.counting.taken())
+        return self.counted
+
+    def _state(self) -> ServiceState:
+        self._fail("state")
+        return self.state
 
     def _readiness(self) -> list[str]:
         self._fail("readiness")

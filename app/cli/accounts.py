@@ -4,11 +4,14 @@ from typing import Any
 
 import click
 
-from app.cli.input import read_json
+from app.cli.erasure_wiring import open_erasure
+from app.cli.input import at_a_terminal, read_json
 from app.cli.output import print_json, print_table, print_warnings
 from app.cli.problems import told
+from app.cli.progress import progress
+from app.cli.receipts import print_receipt
 from app.cli.wiring import open_administration, open_store
-from app.domain.accounts import Account
+from app.domain.accounts import Account, AccountUnknown
 from app.domain.plans import When
 from app.schemas.account import read_account_change, read_new_account
 from app.schemas.account_view import shown_account
@@ -80,20 +83,37 @@ def list_(as_json: bool) -> None:
     if as_json:
         print_json(rows)
     else:
-        print_table(("ID", "SUBDOMAIN", "PLAN", "PAUSED", "ASSISTANT", "KEY"), [list(row.values()) for row in rows])
+        headings = ("ID", "SUBDOMAIN", "PLAN", "PAUSED", "ACCESS", "ASSISTANT", "KEY")
+        print_table(headings, [list(row.values()) for row in rows])
 
 
 @account.command()
 @_account_id
-@click.option("--yes", is_flag=True, help="Do not ask.")
-def remove(account_id: int, yes: bool) -> None:
-    """Remove an account with its secrets. Its webhooks are refused from then on."""
-    with open_administration() as administration:
-        found = administration.account(account_id)
-        if not yes:
-            click.confirm(f"Remove account {account_id} ({found.subdomain}) and its secrets?", abort=True, err=True)
-        administration.remove(account_id)
-    click.echo(f"Account {account_id} removed.")
+@click.option("--yes", is_flag=True, help="Do not ask. Nobody is asked either where stdin is no terminal.")
+@click.option("--at-openai", is_flag=True, help="Delete its conversations and responses there too: a call for each.")
+@_as_json
+def remove(account_id: int, yes: bool, at_openai: bool, as_json: bool) -> None:
+    """Remove an account with everything that is stored of it, and print a receipt.
+
+    Its webhooks get 404 at once. Turns that were accepted before end as they must, which is waited for; then
+    everything goes, the account itself last. If it is interrupted, do it again to go on; until then the account cannot
+    be added anew.
+
+    Looks at every key of Redis once, some tens of thousands a second. Exit code 1: turns are still open and no worker
+    ends them, or OpenAI refused something.
+    """
+    with told(), open_erasure() as erasure:
+        found = erasure.store.accounts.get(account_id)
+        if found is None:
+            raise AccountUnknown(account_id)
+        if not yes and at_a_terminal():
+            click.confirm(f"Remove account {account_id} ({found.subdomain}) with all its data?", abort=True, err=True)
+        receipt = erasure.removing.remove(account_id, erasure.patience, progress(), at_openai=at_openai)
+    if as_json:
+        print_json(receipt)
+    else:
+        print_receipt(receipt)
+        click.echo(f"Account {account_id} removed.")
 
 
 @account.command()
@@ -146,5 +166,5 @@ def _print(
 
 def _summary(account: Account) -> dict[str, Any]:
     document = shown_account(account, None)
-    names = ("account_id", "subdomain", "plan", "paused", "assistant_id", "openai_api_key")
+    names = ("account_id", "subdomain", "plan", "paused", "access", "assistant_id", "openai_api_key")
     return {name: document[name] for name in names}

@@ -8,9 +8,14 @@ import click
 _LARGEST = 4 * 1024 * 1024
 
 
+def at_a_terminal() -> bool:
+    """Whether there is somebody who can be asked."""
+    return sys.stdin.isatty()
+
+
 def read_json() -> object:
     """The JSON document on stdin. Exits with an error that repeats nothing of it where there is none."""
-    if sys.stdin.isatty():
+    if at_a_terminal():
         click.echo("Reading JSON from the keyboard; Ctrl-D ends it.", err=True)
     given = sys.stdin.buffer.read(_LARGEST + 1)
     if len(given) > _LARGEST:

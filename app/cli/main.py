@@ -12,13 +12,17 @@ _COMMANDS = {
     "account": ("app.cli.accounts:account", "Add, show, change, pause and remove accounts."),
     "admin": ("app.cli.admin:admin", "Prepare the console's login."),
     "boost": ("app.cli.boosts:boost", "Extra requests beside the plan."),
+    "contact": ("app.cli.contacts:contact", "What is stored of one contact: forget it."),
     "demo": ("app.cli.demo:demo", "Show the main job, end to end, between simulated partners."),
+    "doctor": ("app.cli.doctor:doctor", "Is all well, and what to do where it is not."),
     "ledger": ("app.cli.figures:ledger", "The entries behind an account's figures."),
     "plan": ("app.cli.plans:plan", "Plans: how many requests a month they hold."),
-    "turn": ("app.cli.turns:turn", "What happened to one request."),
+    "secrets": ("app.cli.rotation:secrets", "What is sealed, and with which key: change the key."),
+    "turn": ("app.cli.turns:turn", "What happened to one request; run again what failed."),
     "up": ("app.cli.services:up", "Run everything on this machine: web, workers, and Redis where none is set."),
     "usage": ("app.cli.figures:usage", "What an account's month has used."),
     "web": ("app.cli.services:web", "Run the web process."),
+    "widget": ("app.cli.widget:widget", "Build the widget for Kommo."),
     "worker": ("app.cli.services:worker", "Run the worker processes."),
 }
 
@@ -72,9 +76,21 @@ def _tell(error: Exception) -> int:
         return 2
     if os.environ.get("LOG_LEVEL", "").upper() == "DEBUG":
         click.echo(without_secrets("".join(traceback.format_exception(error))), err=True)
+    _report(error)
     told = " ".join(without_secrets(str(error)).split())
     click.echo(f"Error: {type(error).__name__}: {told} (LOG_LEVEL=DEBUG shows where)", err=True)
     return 1
+
+
+def _report(error: Exception) -> None:
+    from config.error_reports import report_error
+    from config.settings import ConfigError, load_settings
+
+    try:
+        dsn = load_settings().sentry_dsn
+    except ConfigError:
+        return
+    report_error(dsn, error)
 
 
 def main() -> None:

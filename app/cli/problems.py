@@ -9,7 +9,9 @@ from app.domain.acceptance import StoreUnavailable
 from app.domain.account_changes import InvalidFields
 from app.domain.accounts import AccountExists, AccountUnknown, ChangedMeanwhile
 from app.domain.boosts import BoostUnknown
+from app.domain.forgetting import ContactBusy, RemovalBlocked
 from app.domain.plans import PlanUnknown
+from app.domain.replays import NotReplayable
 from app.services.reporting import TurnUnknown
 from app.storage.account_record import RecordDamaged
 from app.storage.embedded import EmbeddedRedisError
@@ -20,10 +22,13 @@ _TOLD_AS_THEY_ARE = (
     AccountUnknown,
     BoostUnknown,
     ChangedMeanwhile,
+    ContactBusy,
     EmbeddedRedisError,
     NoKeyFits,
+    NotReplayable,
     PlanUnknown,
     RecordDamaged,
+    RemovalBlocked,
     TurnUnknown,
 )
 

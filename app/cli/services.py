@@ -14,7 +14,8 @@ import click
 
 from app.cli.supervisor import Program, Supervisor
 from app.storage.embedded import EmbeddedRedis, EmbeddedRedisError
-from config.local import environment, with_local_secrets
+from config.error_reports import start_error_reports
+from config.local import console_login, environment, with_local_secrets
 from config.logs import configure_logs
 from config.settings import Settings, load_settings
 
@@ -35,6 +36,7 @@ def up() -> int:
     """
     settings = load_settings()
     configure_logs(settings.log_level, settings.log_format)
+    start_error_reports(settings.sentry_dsn, "up")
     _check_port_is_free(settings)
     # Until the supervisor listens, SIGTERM ends us like Ctrl-C: through every `with`.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -62,6 +64,7 @@ def worker() -> int:
     """Run the workers: one in this process, or WORKER_PROCESSES children that are restarted when they die."""
     settings = load_settings(redis_required=True)
     configure_logs(settings.log_level, settings.log_format)
+    start_error_reports(settings.sentry_dsn, "worker")
     if settings.worker_processes > 1:
         return Supervisor([_workers(settings, os.environ)]).run()
     from workers.run import main as run_worker
@@ -132,7 +135,10 @@ def _url(settings: Settings) -> str:
 
 
 def _ready_line(settings: Settings) -> str:
-    return f"ByteGPT is ready: {_url(settings)} (webhooks: {settings.public_url}/kommo/salesbot; Ctrl-C stops it)"
+    return (
+        f"ByteGPT is ready: {_url(settings)} (webhooks: {settings.public_url}/kommo/salesbot; "
+        f"console: {_url(settings)}/console/, {console_login(settings)}; Ctrl-C stops it)"
+    )
 
 
 class _Readiness:

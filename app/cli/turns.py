@@ -1,11 +1,12 @@
-"""`bytegpt turn`: what happened to one request."""
+"""`bytegpt turn`: what happened to one request, and running it again."""
 
 from itertools import islice
 
 import click
 
-from app.cli.output import print_json, print_table
+from app.cli.output import print_json, print_table, print_turn
 from app.cli.problems import told
+from app.cli.replays import replay
 from app.cli.wiring import open_reporting
 from app.domain.turn import Status
 
@@ -14,7 +15,10 @@ _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON 
 
 @click.group()
 def turn() -> None:
-    """Look at turns: one turn is one request of a client's message."""
+    """Look at turns, and run them again: one turn is one request of a client's message."""
+
+
+turn.add_command(replay)
 
 
 @turn.command()
@@ -26,15 +30,8 @@ def show(request_id: str, as_json: bool) -> None:
         found = reporting.turn(request_id)
     if as_json:
         print_json(found)
-        return
-    steps = found.pop("steps")
-    print_table(("FIELD", "VALUE"), found.items())
-    click.echo()
-    rows = [
-        (step.pop("at"), step.pop("step"), ", ".join(f"{name} {value}" for name, value in step.items()))
-        for step in steps
-    ]
-    print_table(("AT", "STEP", "DETAILS"), rows)
+    else:
+        print_turn(found)
 
 
 @turn.command("list")

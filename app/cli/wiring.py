@@ -86,13 +86,18 @@ def open_administration() -> Iterator[Administration]:
 def open_reporting() -> Iterator[Reporting]:
     """The figures and stories, over the store of open_store."""
     with open_store() as store:
-        timing = Timing(store.settings.turn_deadline, store.settings.delivery_patience)
-        yield Reporting(
-            store.accounts,
-            RedisLedger(store.redis),
-            RedisTurns(store.redis, store.sealer, timing),
-            UsageReporting(RedisUsage(store.redis), (store.settings.secret_key or "").encode()),
-        )
+        yield reporting_of(store)
+
+
+def reporting_of(store: Store) -> Reporting:
+    """The figures and stories of a store that is open."""
+    timing = Timing(store.settings.turn_deadline, store.settings.delivery_patience)
+    return Reporting(
+        store.accounts,
+        RedisLedger(store.redis),
+        RedisTurns(store.redis, store.sealer, timing),
+        UsageReporting(RedisUsage(store.redis), (store.settings.secret_key or "").encode()),
+    )
 
 
 def _zone_of(accounts: RedisAccounts, account_id: int) -> ZoneInfo | None:

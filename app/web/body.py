@@ -1,6 +1,8 @@
 """Reading a request's body, never more of it than the route allows."""
 
-from flask import Request
+from typing import IO
+
+from werkzeug import Request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 
 # A sender that is cut off in the middle of its body sees a broken connection instead of our 413. So a body that is too
@@ -16,6 +18,9 @@ def limited_body(request: Request, limit: int) -> bytes:
     with one whose sender went away under a server that sets `wsgi.input_terminated`; so both are looked at here.
     Raises RequestEntityTooLarge above limit (bytes), ClientDisconnected where less came than was announced.
     """
+    announced = request.content_length
+    if announced is not None and announced <= limit:
+        return _exactly(request.environ["wsgi.input"], announced)
     request.max_content_length = _READ_AND_FORGOTTEN
     body = bytearray()
     received = 0
@@ -25,6 +30,16 @@ def limited_body(request: Request, limit: int) -> bytes:
             body += chunk
     if received > limit:
         raise RequestEntityTooLarge
-    if request.content_length is not None and received < request.content_length:
+    if announced is not None:
         raise ClientDisconnected
     return bytes(body)
+
+
+def _exactly(stream: IO[bytes], length: int) -> bytes:
+    body = b""
+    while len(body) < length:
+        chunk = stream.read(length - len(body))
+        if not chunk:
+            raise ClientDisconnected
+        body += chunk
+    return body

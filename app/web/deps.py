@@ -1,12 +1,21 @@
 """What the web process is built from. Its entry point fills this; nothing in app/web reads a setting."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+from zoneinfo import ZoneInfo
 
 from app.domain.acceptance import Acceptance
-from app.domain.accounts import Account
+from app.domain.accounts import Account, Locale
+from app.domain.kommo_hooks import HookOutcome, InstallHook, RevokedHook
+from app.domain.return_url import Origin
+from app.domain.service_state import ServiceState
 from app.domain.webhook import Webhook
+from app.jobpanel import JobPanel
+from app.services.company_settings import CompanySettings
+from app.services.operators import Operators
+from app.services.ports import AuditLog, Meter
+from app.web.console.callers import Network
 
 
 class Directory(Protocol):
@@ -20,10 +29,74 @@ class Directory(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class WidgetFlows:
+    """What the widget's API does. Every callable raises StoreUnavailable where the store cannot be asked.
+
+    usage: the figures of an account's month, None for the present one; raises AccountUnknown.
+    first_use: whether an account's one-time token is used for the first time; it has been used from then on. Takes
+        what tells it from others and until when it is valid, in seconds since the epoch.
+    seconds_to_wait: counts one more call of its kind and minute; 0 while there were at most so many.
+    """
+
+    settings: CompanySettings
+    usage: Callable[[int, str | None], dict[str, Any]]
+    first_use: Callable[[int, str, float], bool]
+    seconds_to_wait: Callable[[int, Literal["save", "check"], int], int]
+
+
+@dataclass(frozen=True, slots=True)
+class KommoFlows:
+    """What is done about Kommo's hooks and moves. Every callable raises StoreUnavailable.
+
+    received: does what a hook asks for; takes as long as Kommo takes to answer.
+    secrets_of: as they are now, of an integration; empty for one that is not known.
+    use_state: uses a state of an OAuth window up for so many seconds; False where it was used before.
+    relearned: asks Kommo whether an account lives at the address that a token signed by Kommo names, and stores it
+        where it does. Takes a second at the most.
+    secret_key: the setting SECRET_KEY.
+    """
+
+    received: Callable[[InstallHook | RevokedHook], HookOutcome]
+    secrets_of: Callable[[str], Sequence[str]]
+    use_state: Callable[[str, int], bool]
+    relearned: Callable[[Account, Origin], bool]
+    secret_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Measuring:
+    """What is counted of this process, and shown of the whole service. The callables raise StoreUnavailable.
+
+    totals: what all processes have counted, by the fields of domain/metrics.py. state: how the service stands now.
+    """
+
+    meter: Meter
+    totals: Callable[[], dict[str, int]]
+    state: Callable[[], ServiceState]
+
+
+@dataclass(frozen=True, slots=True)
+class ConsoleFlows:
+    """What the operators' console shows and does. Every callable raises StoreUnavailable.
+
+    jobs: the queue as RQ knows it; raises what redis-py raises.
+    zone: in which times are shown. proxies: those whose word counts on where a request comes from.
+    secret_key: the setting SECRET_KEY.
+    """
+
+    operators: Operators
+    audit_log: AuditLog
+    jobs: JobPanel
+    zone: ZoneInfo
+    proxies: Sequence[Network]
+    secret_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class WebDeps:
     """Values and flows for the views. Every callable raises StoreUnavailable where the store cannot be asked.
 
-    kommo_base_url, public_url: the settings of these names (contract 2).
+    kommo_base_url, public_url, default_locale: the settings of these names (contract 2).
     public_client_id: the integration of accounts that have none of their own, None where the service has none.
     directories: asked one after the other while a webhook is refused; the last one knows what is true now.
     accept: charge or refuse and queue, atomically; raises AccountUnknown where the account was removed meanwhile, and
@@ -33,7 +106,12 @@ class WebDeps:
 
     kommo_base_url: str
     public_url: str
+    default_locale: Locale
     public_client_id: str | None
     directories: Sequence[Directory]
     accept: Callable[[Account, Webhook], Acceptance]
     readiness: Callable[[], Sequence[str]]
+    widget: WidgetFlows
+    kommo: KommoFlows
+    console: ConsoleFlows
+    measuring: Measuring

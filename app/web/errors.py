@@ -19,10 +19,14 @@ CODES: dict[int, str] = {
     403: "forbidden",
     404: "not_found",
     405: "method_not_allowed",
+    409: "conflict",
     413: "too_large",
+    429: "too_many_requests",
     500: "internal_error",
     503: "unavailable",
 }
+
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
 
 
 @dataclass(slots=True, eq=False)
@@ -31,12 +35,14 @@ class Refusal(Exception):
 
     status: the HTTP status. reason: a word for the log, never shown. code: what is shown, None for the status' own.
     fields: what is wrong with which field, for a 400; it never repeats a value.
+    retry_after: seconds after which it may be asked again, None where that would not help.
     """
 
     status: int
     reason: str
     code: str | None = None
     fields: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    retry_after: int | None = None
 
     def __str__(self) -> str:
         return f"{self.status} {self.reason}"
@@ -44,7 +50,12 @@ class Refusal(Exception):
 
 def json_response(body: Mapping[str, Any], status: int = 200) -> Response:
     """A small JSON answer. Quicker than jsonify, which asks the app how to write."""
-    return Response(json.dumps(body, separators=(",", ":")), status, content_type="application/json")
+    return Response(json_text(body), status, content_type="application/json")
+
+
+def json_text(body: Mapping[str, Any]) -> str:
+    """JSON without white space."""
+    return _ENCODER.encode(body)
 
 
 def error_response(status: int, code: str | None = None, fields: Mapping[str, Sequence[str]] | None = None) -> Response:
@@ -61,7 +72,10 @@ def register_errors(app: Flask) -> None:
     @app.errorhandler(Refusal)
     def refused(refusal: Refusal) -> Response:
         g.refused_for = refusal.reason  # for the line that the route writes to the log
-        return error_response(refusal.status, refusal.code, refusal.fields)
+        response = error_response(refusal.status, refusal.code, refusal.fields)
+        if refusal.retry_after is not None:
+            response.headers["Retry-After"] = str(refusal.retry_after)
+        return response
 
     @app.errorhandler(StoreUnavailable)
     def store_unavailable(_error: StoreUnavailable) -> Response:

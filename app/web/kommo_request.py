@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
-from urllib.parse import parse_qsl
+from urllib.parse import unquote_plus
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
@@ -27,6 +27,8 @@ _FORM_KEYS = {
     "data": "data",
     **{f"data[{name}]": f"data.{name}" for name in _DATA_FIELDS},
 }
+# The same as most senders write them; whatever else unescapes to one of the above is found too.
+_WRITTEN_KEYS = {**_FORM_KEYS, **{f"data%5B{name}%5D": f"data.{name}" for name in _DATA_FIELDS}}
 _TWICE = "Given more than once."
 
 
@@ -76,19 +78,18 @@ def _json_parts(body: bytes) -> Parts:
 
 
 def _form_parts(body: bytes) -> Parts:
-    try:
-        pairs = parse_qsl(
-            body.decode(errors="replace"), keep_blank_values=True, max_num_fields=MOST_FORM_FIELDS, errors="replace"
-        )
-    except ValueError:
-        raise BodyRefused({"body": [f"More than {MOST_FORM_FIELDS} fields."]}) from None
+    """What urllib.parse.parse_qsl makes of it, without unescaping what means nothing."""
+    pairs = body.decode(errors="replace").split("&")
+    if len(pairs) > MOST_FORM_FIELDS:
+        raise BodyRefused({"body": [f"More than {MOST_FORM_FIELDS} fields."]})
     known: dict[str, str] = {}
-    for key, value in pairs:
-        name = _FORM_KEYS.get(key)
+    for pair in pairs:
+        key, _, value = pair.partition("=")
+        name = _WRITTEN_KEYS.get(key) or _FORM_KEYS.get(unquote_plus(key))
         if name in known:
             raise BodyRefused({name: [_TWICE]})
         if name is not None:
-            known[name] = value
+            known[name] = unquote_plus(value)
     return Parts(known.get("token"), known.get("return_url"), _form_data(known))
 
 
@@ -144,11 +145,22 @@ def _hint(longest: int | None = None) -> fields.Function:
         text = _clean(value).strip()
         return None if is_placeholder(text) else text[:longest].rstrip() or None
 
-    return fields.Function(deserialize=read, load_default=None, allow_none=True)
+    return fields.Function(
+        deserialize=read,
+        load_default=None,
+        allow_none=True,
+        metadata={
+            "type": ["string", "integer"],
+            "default": None,
+            "description": "What cannot be used counts as absent.",
+        },
+    )
 
 
-class _DataSchema(Schema):
-    class Meta:
+class DataSchema(Schema):
+    """`data` of a webhook: the fields that mean something. All others are left alone."""
+
+    class Meta:  # noqa: D106 - marshmallow's own way to set options
         unknown = EXCLUDE
 
     message = fields.String(required=True)
@@ -162,15 +174,17 @@ class _DataSchema(Schema):
     handler = _hint(longest=64)
 
 
-class _BodySchema(Schema):
-    class Meta:
+class BodySchema(Schema):
+    """A webhook without its token, which is verified before any field is looked at."""
+
+    class Meta:  # noqa: D106 - marshmallow's own way to set options
         unknown = EXCLUDE
 
     return_url = fields.String(required=True, validate=validate.Length(min=1, error="Empty."))
-    data = fields.Nested(_DataSchema, required=True)
+    data = fields.Nested(DataSchema, required=True)
 
 
-_BODY = _BodySchema()
+_BODY = BodySchema()
 
 
 def read_fields(parts: Parts) -> Fields:

@@ -1,136 +1,123 @@
-"""The door: `POST /kommo/salesbot` verifies, parses, hands over and answers (contract 4)."""
+"""The door: `POST /kommo/salesbot` verifies, parses, hands over and answers (contract 4).
+
+It stands in front of Flask, whose routing, contexts and response objects cost more than half of all its own work
+(bench/door.py). What it accepts it answers itself; everything else, its own refusals included, is left to Flask.
+"""
 
 import time
-from typing import Any
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
-from flask import Blueprint, Response, g, request
+from flask import Blueprint, Flask, Response, g, request
+from structlog.contextvars import bound_contextvars
+from werkzeug import Request
 
-from app.domain.acceptance import AccountChanged, StoreUnavailable
-from app.domain.accounts import Account, AccountUnknown
-from app.domain.return_url import (
-    AddressInvalid,
-    ContinueUrl,
-    ReturnUrlRefused,
-    account_origin,
-    continue_url,
-    expected_audiences,
-)
-from app.domain.webhook import TokenClaims, Webhook
+from app.domain.acceptance import Acceptance
+from app.domain.return_url import expected_audiences
+from app.services.ports import Meter
+from app.web.admission import Seen, admitted
 from app.web.body import limited_body
-from app.web.deps import Directory, WebDeps
-from app.web.errors import CODES, Refusal, json_response
-from app.web.kommo_request import BodyRefused, Fields, Parts, read_fields, read_parts
-from app.web.kommo_token import TokenRefused, verified_claims
+from app.web.deps import WebDeps
+from app.web.errors import CODES, Refusal, json_text
+from app.web.kommo_request import BodyRefused, Parts, read_parts
+from app.web.observing import HEADER, WSGI_HEADER, taken_over
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+PATH = "/kommo/salesbot"
 BODY_LIMIT = 64 * 1024
-# How often an account may change between our look and its acceptance before Kommo is told 503.
-MOST_LOOKS = 4
-
-_log = structlog.get_logger()
+# Where Flask finds the webhook that was not accepted, and why.
+_LEFT = "bytegpt.salesbot"
 
 
-def salesbot_blueprint(deps: WebDeps) -> Blueprint:
-    """The door's blueprint. Raises AddressInvalid where PUBLIC_URL is no address."""
-    salesbot = Blueprint("salesbot", __name__)
+def open_door(app: Flask, deps: WebDeps) -> None:
+    """Put the door in front of the application. Raises AddressInvalid where PUBLIC_URL is no address."""
     audiences = expected_audiences(deps.public_url)
+    meter = deps.measuring.meter
+    log = structlog.get_logger(__name__).bind()
+    flask = app.wsgi_app
 
-    @salesbot.before_request
-    def begin() -> None:
-        g.began = time.perf_counter()
-        g.seen = {}
+    def door(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        # Written as Flask would read them too.
+        if environ["REQUEST_METHOD"].upper() != "POST" or environ["PATH_INFO"].lstrip("/") != PATH[1:]:
+            return flask(environ, start_response)
+        telling = _Telling(log, meter)
+        http_request_id = taken_over(environ.get(WSGI_HEADER, ""))
+        with bound_contextvars(http_request_id=http_request_id):
+            try:
+                acceptance = admitted(deps, _parts(environ), audiences, telling.seen)
+            except Exception as error:  # noqa: BLE001 - Flask's view raises it again
+                left = error
+            else:
+                telling.tell(200, acceptance.status, turn_id=acceptance.request_id)
+                meter.request(PATH, 200)
+                return _answered(acceptance, http_request_id, start_response)
+        return flask({**environ, WSGI_HEADER: http_request_id, _LEFT: (telling, left)}, start_response)
+
+    app.wsgi_app = door  # type: ignore[method-assign] # where Flask takes WSGI middleware
+    app.register_blueprint(_refusing())
+
+
+def _refusing() -> Blueprint:
+    """The door's side within Flask: it raises what the webhook was refused for, as a view would have."""
+    salesbot = Blueprint("salesbot", __name__)
 
     @salesbot.after_request
     def tell(response: Response) -> Response:
-        """Write the webhook's one line in the log: ids and words of ours, no text of a client, no token."""
-        seen: dict[str, Any] = {
-            "request_id": None,
-            "account_id": None,
-            "outcome": CODES.get(response.status_code, "error"),
-            "reason": g.get("refused_for"),
-            **g.seen,
-            "ms": round((time.perf_counter() - g.began) * 1000, 1),
-        }
-        write = _log.error if response.status_code >= 500 else _log.info
-        write("webhook", **seen)
+        telling, _ = request.environ[_LEFT]
+        telling.tell(response.status_code, CODES.get(response.status_code, "error"), reason=g.get("refused_for"))
         return response
 
-    @salesbot.post("/kommo/salesbot", provide_automatic_options=False)
-    def receive() -> Response:
-        return _accepted(deps, _parts(), audiences)
+    @salesbot.post(PATH, provide_automatic_options=False)
+    def refuse() -> NoReturn:
+        _, error = request.environ[_LEFT]
+        raise error
 
     return salesbot
 
 
-def _accepted(deps: WebDeps, parts: Parts, audiences: tuple[str, ...]) -> Response:
-    """The answer to a webhook; decided anew, by a better directory, where it was refused or the account changed."""
-    *earlier, last = deps.directories
-    for directory in (*earlier, *[last] * MOST_LOOKS):
-        try:
-            return _decided(deps, directory, parts, audiences)
-        except Refusal:
-            if directory is last:
-                raise
-        except AccountChanged:
-            continue
-    raise StoreUnavailable("the account changed at every look")
-
-
-def _decided(deps: WebDeps, directory: Directory, parts: Parts, audiences: tuple[str, ...]) -> Response:
-    claims = _claims(directory, parts, audiences)
-    g.seen["account_id"] = claims.account_id
-    received = _fields(parts)
-    account = _account(deps, directory, claims)
-    waiting_at = _waiting_at(deps, account, claims, received.return_url)
+def _parts(environ: "WSGIEnvironment") -> Parts:
+    sent = Request(environ)
     try:
-        acceptance = deps.accept(account, Webhook(claims, received.data, waiting_at))
-    except AccountUnknown:
-        raise Refusal(404, "account_removed", "account_not_installed") from None
-    g.seen |= {"request_id": acceptance.request_id, "outcome": acceptance.status}
-    return json_response({"status": acceptance.status, "request_id": acceptance.request_id})
-
-
-def _parts() -> Parts:
-    try:
-        return read_parts(limited_body(request, BODY_LIMIT), request.mimetype)
+        return read_parts(limited_body(sent, BODY_LIMIT), sent.mimetype)
     except BodyRefused as refused:
         raise Refusal(400, "body", fields=refused.fields) from None
 
 
-def _claims(directory: Directory, parts: Parts, audiences: tuple[str, ...]) -> TokenClaims:
-    try:
-        return verified_claims(parts.token, directory.secrets_of, audiences)
-    except TokenRefused as refused:
-        if refused.algorithm is not None:
-            g.seen["algorithm"] = refused.algorithm
-        raise Refusal(401, refused.reason) from None
+def _answered(acceptance: Acceptance, http_request_id: str, start_response: "StartResponse") -> Iterable[bytes]:
+    body = json_text({"status": acceptance.status, "request_id": acceptance.request_id}).encode()
+    start_response(
+        "200 OK",
+        [("Content-Type", "application/json"), ("Content-Length", str(len(body))), (HEADER, http_request_id)],
+    )
+    return [body]
 
 
-def _fields(parts: Parts) -> Fields:
-    try:
-        return read_fields(parts)
-    except BodyRefused as refused:
-        raise Refusal(400, "fields", fields=refused.fields) from None
+class _Telling:
+    """What is told of one webhook in its line of the log: ids and words of ours, no text of a client, no token."""
 
+    __slots__ = ("_began", "_log", "_meter", "seen")
 
-def _account(deps: WebDeps, directory: Directory, claims: TokenClaims) -> Account:
-    account = directory.account(claims.account_id)
-    if account is None:
-        raise Refusal(404, "account_unknown", "account_not_installed")
-    # Whoever owns a private integration can sign tokens for any account: they count for its own only.
-    if claims.client_id != (account.client_id or deps.public_client_id):
-        raise Refusal(403, "integration")
-    return account
+    def __init__(self, log: Any, meter: Meter) -> None:
+        self._began = time.perf_counter()
+        self._log = log
+        self._meter = meter
+        self.seen = Seen()
 
-
-def _waiting_at(deps: WebDeps, account: Account, claims: TokenClaims, return_url: str) -> ContinueUrl:
-    try:
-        origin = account_origin(deps.kommo_base_url, account.subdomain)
-    except AddressInvalid:
-        raise Refusal(403, "subdomain") from None
-    if claims.issuer != origin:
-        raise Refusal(403, "issuer")
-    try:
-        return continue_url(return_url, origin, claims.bot_type)
-    except ReturnUrlRefused as refused:
-        raise Refusal(403, f"return_url_{refused.reason}") from None
+    def tell(self, status: int, outcome: str, *, turn_id: str | None = None, reason: str | None = None) -> None:
+        """Count the webhook, and write its one line. turn_id: what answers, notes and commands call request_id."""
+        seconds = time.perf_counter() - self._began
+        write = self._log.error if status >= 500 else self._log.info
+        refused = {} if self.seen.algorithm is None else {"algorithm": self.seen.algorithm}
+        write(
+            "webhook",
+            turn_id=turn_id,
+            account_id=self.seen.account_id,
+            outcome=outcome,
+            reason=reason,
+            **refused,
+            ms=round(seconds * 1000, 1),
+        )
+        self._meter.webhook(outcome, seconds)

@@ -305,10 +305,12 @@ def test_the_lead_gets_one_note_where_it_is_due(
         assert found == []
         return
     (note,) = found
-    what, cause, remedy, request = note.text.splitlines()
+    what, cause, remedy, page, request = note.text.splitlines()
     assert note.lead_id == one.client.lead_id
     assert what == f"ByteGPT: {ERRORS[case.code]}"
     assert cause.startswith("Causa: ")
     assert remedy.startswith("O que fazer: ")
+    assert page.startswith("Como resolver: http")
+    assert page.endswith(f"/help/errors/{case.code}?lang=pt")
     assert request == f"Requisição: {request_id(one.webhook)}"
     assert one.shop.steps(one.webhook, "note_written")

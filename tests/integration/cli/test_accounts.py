@@ -111,7 +111,10 @@ def test_an_account_is_shown_as_it_was_added_with_masked_secrets(cli: Cli) -> No
         "openai_api_key": "sk-…0123",
         "profile": {**FULL["profile"], "source": "manual", "active": True},
         "paused": False,
+        "access": "granted",
         "next_plan": None,
+        "retention_days": 30,
+        "removing": False,
     }
 
 
@@ -122,8 +125,8 @@ def test_what_people_see_is_a_table_without_secrets(cli: Cli) -> None:
     assert ["openai_api_key", "sk-…0123"] in [line.split() for line in lines]
     assert any(line.startswith("failure_text ") and line.endswith("  bell   [31m red") for line in lines)
     listed = cli("account", "list").stdout.splitlines()
-    assert listed[0].split() == ["ID", "SUBDOMAIN", "PLAN", "PAUSED", "ASSISTANT", "KEY"]
-    assert listed[1].split() == ["31000001", "acme", "teste", "no", "pmpt_abc123", "sk-…0123"]
+    assert listed[0].split() == ["ID", "SUBDOMAIN", "PLAN", "PAUSED", "ACCESS", "ASSISTANT", "KEY"]
+    assert listed[1].split() == ["31000001", "acme", "teste", "no", "granted", "pmpt_abc123", "sk-…0123"]
 
 
 def test_an_account_that_cannot_answer_yet_is_added_and_told_why(cli: Cli) -> None:
@@ -222,7 +225,8 @@ def test_set_changes_what_it_names_and_nothing_else(cli: Cli) -> None:
 def test_what_show_prints_can_be_sent_back(cli: Cli) -> None:
     cli("account", "add", stdin={**FULL, "plan": "teste"})
     before = shown(cli)
-    sent = {name: value for name, value in before.items() if name not in ("version", "paused", "next_plan", "profile")}
+    ours = ("version", "paused", "next_plan", "access", "profile", "removing")
+    sent = {name: value for name, value in before.items() if name not in ours}
     cli("account", "set", "31000001", stdin=sent)
     assert shown(cli) == before
 
@@ -247,23 +251,44 @@ def test_every_account_is_listed_however_many_there_are(cli: Cli) -> None:
         cli("account", "add", stdin={"account_id": number, "subdomain": f"a{number}"})
     listed = document(cli("account", "list", "--json"))
     assert [found["account_id"] for found in listed] == list(range(1, 104))
-    assert set(listed[0]) == {"account_id", "subdomain", "plan", "paused", "assistant_id", "openai_api_key"}
+    assert set(listed[0]) == {"account_id", "subdomain", "plan", "paused", "access", "assistant_id", "openai_api_key"}
 
 
 @pytest.mark.parametrize(
-    ("arguments", "answer", "code", "left"),
+    ("terminal", "arguments", "answer", "code", "left"),
     [
-        (("--yes",), "", 0, False),
-        ((), "y\n", 0, False),
-        ((), "n\n", 1, True),
-        ((), "", 1, True),
+        (True, ("--yes",), "", 0, False),
+        (True, (), "y\n", 0, False),
+        (True, (), "n\n", 1, True),
+        (True, (), "", 1, True),
+        (False, (), "", 0, False),
     ],
-    ids=["said beforehand", "confirmed", "refused", "nobody there"],
+    ids=["said beforehand", "confirmed", "refused", "no answer", "nobody to ask"],
 )
-def test_removal_is_confirmed(cli: Cli, arguments: tuple[str, ...], answer: str, code: int, left: bool) -> None:
+def test_at_a_terminal_removal_is_confirmed(
+    cli: Cli,
+    monkeypatch: pytest.MonkeyPatch,
+    terminal: bool,
+    arguments: tuple[str, ...],
+    answer: str,
+    code: int,
+    left: bool,
+) -> None:
+    monkeypatch.setattr("app.cli.accounts.at_a_terminal", lambda: terminal)
     cli("account", "add", stdin=BARE)
     cli("account", "remove", "7", *arguments, stdin=answer, code=code)
     cli("account", "show", "7", code=0 if left else 1)
+
+
+def test_an_account_keeps_texts_for_as_long_as_an_operator_says(cli: Cli) -> None:
+    cli("account", "add", stdin={**BARE, "retention_days": 7})
+    assert shown(cli, 7)["retention_days"] == 7
+    cli("account", "set", "7", stdin={"retention_days": 400})
+    cli("account", "pause", "7")
+    assert shown(cli, 7)["retention_days"] == 400
+    for wrong in (0, 401, "7", None):
+        assert "retention_days" in cli("account", "set", "7", stdin={"retention_days": wrong}, code=1).stderr
+    assert shown(cli, 7)["retention_days"] == 400
 
 
 def test_plans_are_set_and_listed(cli: Cli) -> None:

@@ -8,10 +8,11 @@ import pytest
 from cryptography.fernet import Fernet
 from werkzeug.security import check_password_hash
 
-from config.local import environment, local_secrets, with_local_secrets
+from config.local import console_login, environment, local_secrets, with_local_secrets
 from config.settings import ConfigError, load_settings
 
 URL = "unix:///run/redis.sock"
+KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 
 
 def test_they_are_made_once_and_kept(tmp_path: Path) -> None:
@@ -58,6 +59,22 @@ def test_they_complete_settings_for_children_that_read_them_from_their_environme
     complete = with_local_secrets(alone, URL)
     given = {"BYTEGPT_DATA_DIR": str(tmp_path), **environment(complete)}
     assert load_settings(given, dotenv=None, redis_required=True) == complete
+
+
+def test_where_the_consoles_password_stands_is_told_and_the_password_is_not(tmp_path: Path) -> None:
+    complete = with_local_secrets(load_settings({"BYTEGPT_DATA_DIR": str(tmp_path)}, dotenv=None), URL)
+    told = console_login(complete)
+    assert told == f"user admin, password: admin_password in {tmp_path}/secrets.json"
+    assert local_secrets(tmp_path).admin_password not in told
+
+
+@pytest.mark.parametrize("redis_url", [{}, {"REDIS_URL": URL, "SECRET_KEY": "s", "ENCRYPTION_KEYS": KEY}])
+def test_of_a_password_of_somebodys_own_only_its_setting_is_told(tmp_path: Path, redis_url: dict[str, str]) -> None:
+    own = {"ADMIN_USERNAME": "ana", "ADMIN_PASSWORD_HASH": "scrypt:32768:8:1$salt$0123456789abcdef"}
+    given = load_settings({"BYTEGPT_DATA_DIR": str(tmp_path), **own, **redis_url}, dotenv=None)
+    complete = given if redis_url else with_local_secrets(given, URL)
+    assert console_login(complete) == "user ana, the password that ADMIN_PASSWORD_HASH was made of"
+    assert (tmp_path / "secrets.json").exists() == (not redis_url)
 
 
 def test_what_is_set_stays(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Settings: what is accepted, what is refused, and that the refusal names everything and tells no value."""
 
 from dataclasses import FrozenInstanceError
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -8,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from config import readers
 from config.readers import Egress
 from config.settings import ConfigError, Settings, definitions, load_settings
 
 KEY = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 OTHER_KEY = "YWJjZGVmZ2hpamtsbW5vcHFyc3R1dnd4eXowMTIzNDU="
 PASSWORD_HASH = "scrypt:32768:8:1$salt$0123456789abcdef"
+PBKDF2_HASH = "pbkdf2:sha256:1000000$salt$0123456789abcdef"
 
 WITH_REDIS = {
     "REDIS_URL": "redis://127.0.0.1:6379/0",
@@ -34,6 +37,19 @@ def problems(environ: dict[str, str], *, redis_required: bool = False) -> str:
     return str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("environ", "redirect_uri"),
+    [
+        ({}, "http://127.0.0.1:8000/kommo/oauth/callback"),
+        ({"PUBLIC_URL": "https://bot.example.com/"}, "https://bot.example.com/kommo/oauth/callback"),
+        ({"KOMMO_REDIRECT_URI": "https://proxy.example/oauth/"}, "https://proxy.example/oauth/"),
+    ],
+    ids=["nothing set", "from the public address", "to the letter"],
+)
+def test_kommo_brings_codes_to_the_redirect_uri(environ: dict[str, str], redirect_uri: str) -> None:
+    assert settings(**environ).redirect_uri == redirect_uri
+
+
 def test_an_empty_environment_gives_the_documented_defaults() -> None:
     assert settings() == Settings(
         redis_url=None,
@@ -43,6 +59,7 @@ def test_an_empty_environment_gives_the_documented_defaults() -> None:
         public_url="http://127.0.0.1:8000",
         port=8000,
         bind="127.0.0.1",
+        trusted_proxies=(ip_network("127.0.0.1"), ip_network("::1")),
         kommo_client_id=None,
         kommo_client_secrets=(),
         kommo_redirect_uri=None,
@@ -86,6 +103,8 @@ ACCEPTED: list[tuple[str, str, str, Any]] = [
     ("BIND", "192.0.2.7", "bind", "192.0.2.7"),
     ("BIND", "::", "bind", "::"),
     ("BIND", "localhost", "bind", "localhost"),
+    ("TRUSTED_PROXIES", "10.0.0.0/8, ::1", "trusted_proxies", (ip_network("10.0.0.0/8"), ip_network("::1"))),
+    ("ADMIN_PASSWORD_HASH", PBKDF2_HASH, "admin_password_hash", PBKDF2_HASH),
     ("KOMMO_BASE_URL", "http://127.0.0.1:{subdomain}", "kommo_base_url", "http://127.0.0.1:{subdomain}"),
     ("KOMMO_BASE_URL", "http://{subdomain}.localhost:9000", "kommo_base_url", "http://{subdomain}.localhost:9000"),
     ("KOMMO_BASE_URL", "http://127.0.0.1:9000", "kommo_base_url", "http://127.0.0.1:9000"),
@@ -144,6 +163,11 @@ REFUSED: list[tuple[str, str, str]] = [
     ("OPENAI_BASE_URL", "https://api.openai.com/v1?key=hunter2", "without a query"),
     ("OPENAI_API", "chat", "must be one of auto, assistants, responses"),
     ("ADMIN_PASSWORD_HASH", "hunter2", "hash-password"),
+    ("ADMIN_PASSWORD_HASH", "scrypt:many:8:1$hunter2$00", "hash-password"),
+    ("ADMIN_PASSWORD_HASH", "pbkdf2:rot13:1$hunter2$00", "hash-password"),
+    ("TRUSTED_PROXIES", "hunter2", "IP addresses or networks"),
+    ("TRUSTED_PROXIES", "10.0.0.1/8", "IP addresses or networks"),
+    ("TRUSTED_PROXIES", "*", "IP addresses or networks"),
     ("WEB_PROCESSES", "0", "from 1 to"),
     ("WORKER_PROCESSES", "two", "from 1 to"),
     ("WORKER_CONCURRENCY", "-1", "from 1 to"),
@@ -164,6 +188,8 @@ REFUSED: list[tuple[str, str, str]] = [
     ("LOG_LEVEL", "loud", "must be one of DEBUG, INFO, WARNING, ERROR"),
     ("LOG_FORMAT", "xml", "must be one of json, console"),
     ("SENTRY_DSN", "hunter2", "http:// or https://"),
+    ("SENTRY_DSN", "https://sentry.example/1", "https://key@host/project"),
+    ("SENTRY_DSN", "https://hunter2@sentry.example/", "https://key@host/project"),
 ]
 
 
@@ -175,6 +201,20 @@ def test_a_wrong_value_is_named_with_what_to_do_and_never_repeated(name: str, te
     assert lines[0].startswith(f"  {name} ")
     assert says in lines[0]
     assert "hunter2" not in told
+
+
+def test_sentry_without_its_package_is_told_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "find_spec", lambda _name: None)
+    told = problems({**WITH_REDIS, "SENTRY_DSN": "https://hunter2@sentry.example/1"})
+    assert "SENTRY_DSN needs a package that is not installed: install sentry-sdk" in told
+    assert "hunter2" not in told
+
+
+def test_what_is_wrong_can_be_told_one_by_one() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_settings({"PORT": "x", "BIND": "a b"}, dotenv=None)
+    assert [problem.split()[0] for problem in caught.value.problems] == ["BIND", "PORT"]
+    assert all(problem in str(caught.value) for problem in caught.value.problems)
 
 
 def test_everything_that_is_wrong_is_told_at_once() -> None:

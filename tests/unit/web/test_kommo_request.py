@@ -3,7 +3,7 @@
 import json
 import re
 from typing import Any
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import parse_qsl, quote_plus, urlencode
 
 import pytest
 from hypothesis import example, given
@@ -293,6 +293,34 @@ def test_any_form_of_known_names_is_read_or_refused(pairs: list[tuple[str, str]]
     assert "data" in names or names.count("data[message]") == 1
     assert is_storable(fields.data.message)
     assert is_storable(fields.data.contact_id)
+
+
+NEARLY = st.text("datamesgoknhrcilu_%5Bb5Dd[]=&+ é\0", max_size=40)
+
+
+@given(
+    st.lists(
+        st.sampled_from(["token=a", "data[message]=b+c", "data%5Bmessage%5D=%C3%A9", "data%5bhandler%5d=x"]) | NEARLY
+    )
+)
+@example(["data%255Bmessage%255D=x", "+token=y", "data[message]"])
+def test_a_form_is_taken_apart_as_the_standard_library_does_it(pairs: list[str]) -> None:
+    body = "&".join(pairs)
+    names = {"token": "token", **{f"data[{name}]": name for name in ("message", *HINTS)}}
+    expected: dict[str, str] = {}
+    for key, value in parse_qsl(body, keep_blank_values=True):
+        if key in (*expected, "data", "return_url"):
+            return
+        expected[key] = value
+    try:
+        parts = read_parts(body.encode(), FORM)
+    except BodyRefused:
+        assert body.count("&") >= 64
+        return
+    assert {"token": parts.token, **parts.data} == {
+        "token": None,
+        **{names[key]: value for key, value in expected.items() if key in names},
+    }
 
 
 def json_values(numbers: st.SearchStrategy[float]) -> st.SearchStrategy[Any]:

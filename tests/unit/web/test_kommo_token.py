@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from app.domain.acceptance import StoreUnavailable
 from app.domain.return_url import Origin, expected_audiences
 from app.domain.webhook import TokenClaims
-from app.web.kommo_token import TokenRefused, verified_claims
+from app.web.kommo_jwt import TokenRefused
+from app.web.kommo_token import verified_claims
 from tests.webhooks import (
     ABSENT,
     ACCOUNT_ID,

@@ -359,7 +359,7 @@ def test_an_accepted_webhook_writes_one_line_of_ids(door: Door) -> None:
     assert line == {
         "event": "webhook",
         "log_level": "info",
-        "request_id": "request-1",
+        "turn_id": "request-1",
         "account_id": ACCOUNT_ID,
         "outcome": "accepted",
         "reason": None,
@@ -397,7 +397,7 @@ def test_an_account_that_is_not_installed_is_named_in_the_log(door: Door) -> Non
 def test_what_is_our_fault_is_logged_as_an_error(door: Door, trouble: Exception, outcome: str) -> None:
     door.trouble["accept"] = trouble
     line = logged(door)
-    assert (line["outcome"], line["log_level"], line["request_id"]) == (outcome, "error", None)
+    assert (line["outcome"], line["log_level"], line["turn_id"]) == (outcome, "error", None)
 
 
 def test_neither_log_nor_answer_repeats_what_a_client_wrote_or_a_token(door: Door) -> None:
