@@ -34,7 +34,7 @@ KINDS = frozenset(
         "minutes",
         "open_month",
         "past_conversations",
-
+        "quota",
         "return_url",
         "turns",
         "usage",

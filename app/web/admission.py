@@ -1,6 +1,9 @@
 """Whether a webhook is let in: the order of the checks is that of contract 4."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from werkzeug import Request
 
 from app.domain.acceptance import Acceptance, AccountChanged, StoreUnavailable
 from app.domain.accounts import Account, AccountUnknown
@@ -13,12 +16,17 @@ from app.domain.return_url import (
     continue_url,
 )
 from app.domain.webhook import TokenClaims, Webhook
+from app.web.body import limited_body
 from app.web.deps import Directory, WebDeps
 from app.web.errors import Refusal
 from app.web.kommo_jwt import TokenRefused
-from app.web.kommo_request import BodyRefused, Fields, Parts, read_fields
+from app.web.kommo_request import BodyRefused, Fields, Parts, read_fields, read_parts
 from app.web.kommo_token import verified_claims
 
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
+
+BODY_LIMIT = 64 * 1024
 # How often an account may change between our look and its acceptance before Kommo is told 503.
 MOST_LOOKS = 4
 
@@ -39,12 +47,13 @@ class _FromElsewhere(Refusal):
     issuer: Origin | None = None
 
 
-def admitted(deps: WebDeps, parts: Parts, audiences: tuple[str, ...], seen: Seen) -> Acceptance:
+def admitted(deps: WebDeps, environ: "WSGIEnvironment", audiences: tuple[str, ...], seen: Seen) -> Acceptance:
     """What becomes of a webhook; decided anew, by a better directory, where it was refused or the account changed.
 
     audiences: the values of a token's `aud` that mean this service. seen: is filled in as far as this comes.
-    Raises Refusal and StoreUnavailable.
+    Raises Refusal, StoreUnavailable, and the HTTPException of a body that is too long or cut off.
     """
+    parts = _parts(environ)
     *earlier, last = deps.directories
     for directory in (*earlier, *[last] * MOST_LOOKS):
         try:
@@ -78,6 +87,14 @@ def _decided(deps: WebDeps, directory: Directory, parts: Parts, audiences: tuple
         return deps.accept(account, Webhook(claims, received.data, waiting_at))
     except AccountUnknown:
         raise Refusal(404, "account_removed", "account_not_installed") from None
+
+
+def _parts(environ: "WSGIEnvironment") -> Parts:
+    sent = Request(environ)
+    try:
+        return read_parts(limited_body(sent, BODY_LIMIT), sent.mimetype)
+    except BodyRefused as refused:
+        raise Refusal(400, "body", fields=refused.fields) from None
 
 
 def _claims(directory: Directory, parts: Parts, audiences: tuple[str, ...], seen: Seen) -> TokenClaims:

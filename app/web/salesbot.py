@@ -11,23 +11,19 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import structlog
 from flask import Blueprint, Flask, Response, g, request
 from structlog.contextvars import bound_contextvars
-from werkzeug import Request
 
 from app.domain.acceptance import Acceptance
 from app.domain.return_url import expected_audiences
 from app.services.ports import Meter
 from app.web.admission import Seen, admitted
-from app.web.body import limited_body
 from app.web.deps import WebDeps
-from app.web.errors import CODES, Refusal, json_text
-from app.web.kommo_request import BodyRefused, Parts, read_parts
+from app.web.errors import CODES, json_text
 from app.web.observing import HEADER, WSGI_HEADER, taken_over
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
 
 PATH = "/kommo/salesbot"
-BODY_LIMIT = 64 * 1024
 # Where Flask finds the webhook that was not accepted, and why.
 _LEFT = "bytegpt.salesbot"
 
@@ -41,13 +37,13 @@ def open_door(app: Flask, deps: WebDeps) -> None:
 
     def door(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         # Written as Flask would read them too.
-        if environ["REQUEST_METHOD"].upper() != "POST" or environ["PATH_INFO"].lstrip("/") != PATH[1:]:
+        if environ["REQUEST_METHOD"].upper() != "POST" or environ.get("PATH_INFO", "").lstrip("/") != PATH[1:]:
             return flask(environ, start_response)
         telling = _Telling(log, meter)
         http_request_id = taken_over(environ.get(WSGI_HEADER, ""))
         with bound_contextvars(http_request_id=http_request_id):
             try:
-                acceptance = admitted(deps, _parts(environ), audiences, telling.seen)
+                acceptance = admitted(deps, environ, audiences, telling.seen)
             except Exception as error:  # noqa: BLE001 - Flask's view raises it again
                 left = error
             else:
@@ -76,14 +72,6 @@ def _refusing() -> Blueprint:
         raise error
 
     return salesbot
-
-
-def _parts(environ: "WSGIEnvironment") -> Parts:
-    sent = Request(environ)
-    try:
-        return read_parts(limited_body(sent, BODY_LIMIT), sent.mimetype)
-    except BodyRefused as refused:
-        raise Refusal(400, "body", fields=refused.fields) from None
 
 
 def _answered(acceptance: Acceptance, http_request_id: str, start_response: "StartResponse") -> Iterable[bytes]:

@@ -3,8 +3,7 @@
 -- KEYS: removal, then what is removed   ARGV: of what kind each of it is
 
 for i, kind in ipairs(ARGV) do
-  local gone = redis.call('UNLINK', KEYS[i + 1])
-  if gone > 0 then
-    redis.call('HINCRBY', KEYS[1], kind, gone)
+  if redis.call('UNLINK', KEYS[i + 1]) == 1 then
+    redis.call('HINCRBY', KEYS[1], kind, 1)
   end
 end

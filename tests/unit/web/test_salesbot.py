@@ -289,6 +289,14 @@ def test_another_route_is_not_found(door: Door, path: str) -> None:
     assert (answer.status_code, errors_of(answer)) == (404, {"code": "not_found"})
 
 
+@pytest.mark.parametrize(
+    "written", [{"REQUEST_METHOD": "post"}, {"PATH_INFO": "//kommo/salesbot"}], ids=["small letters", "two slashes"]
+)
+def test_the_door_is_found_however_flask_would_find_a_route(door: Door, written: dict[str, str]) -> None:
+    assert door.send(environ_overrides=written).status_code == 200
+    assert door.send(some_form(token="x"), environ_overrides=written).status_code == 401
+
+
 # 405, 413, 500, 503
 
 
