@@ -1,7 +1,8 @@
 # Everything a developer or an operator of one machine needs. Works with macOS's make 3.81.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test run check test-browser bench format format-check lint types contracts constraints
+.PHONY: help demo test run check test-browser fuzz bench format format-check lint types contracts audit licences sbom \
+        constraints
 
 PYTHON := .venv/bin/python
 
@@ -17,7 +18,7 @@ test: .venv/.ready ## every test that needs no browser
 run: .venv/.ready ## the whole service on this machine; Ctrl-C stops it
 	@$(PYTHON) -m app.cli.main up
 
-check: format-check lint types contracts test ## format, lint, types, import contracts, tests: what CI runs
+check: format-check lint types contracts audit test ## format, lint, types, import contracts, tests: what CI runs
 
 test-browser: .venv/.ready ## widget and console in a real Chromium
 	@if ! ls tests/browser/test_*.py >/dev/null 2>&1; then echo "There is nothing to see in a browser yet."; exit 0; fi; \
@@ -27,6 +28,9 @@ test-browser: .venv/.ready ## widget and console in a real Chromium
 	echo "Chromium is missing. Debian: apt-get install chromium chromium-driver." >&2; \
 	echo "Ubuntu: snap install chromium. macOS: brew install --cask chromium." >&2; \
 	exit 1
+
+fuzz: .venv/.ready ## hostile input, for as long as it takes; FUZZ="-k tokens" for a part
+	@$(PYTHON) -m pytest tests/hostile --hypothesis-profile fuzz $(FUZZ)
 
 bench: .venv/.ready .venv-bench/.ready ## the benchmarks: tables, and JSON in bench/results; BENCH="--quick door" for less
 	@$(PYTHON) -m bench $(BENCH)
@@ -47,10 +51,19 @@ types: .venv/.ready ## mypy --strict
 contracts: .venv/.ready ## who may import whom
 	@.venv/bin/lint-imports
 
+audit: .venv/.ready ## known vulnerabilities of what is locked; AUDIT=--required where that must be known
+	@$(PYTHON) -m supply.audit $(AUDIT)
+
+licences: .venv/.ready .venv-bench/.ready ## write docs/licences.md anew
+	@$(PYTHON) -m supply.licences
+
+sbom: .venv/.ready ## the software bill of materials: build/sbom.json, CycloneDX
+	@$(PYTHON) -m supply.sbom build/sbom.json
+
 constraints: ## pin the dependencies of pyproject.toml anew, with hashes (needs uv)
 	@command -v uv >/dev/null 2>&1 || { echo "uv is missing: see its documentation for how to install it." >&2; exit 1; }
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
-	  --no-emit-index-url --no-header --quiet --output-file constraints.txt
+	  --no-emit-package pip --no-emit-index-url --no-header --quiet --output-file constraints.txt
 	uv pip compile bench/requirements.in --constraint constraints.txt --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --quiet --output-file bench/constraints.txt
 
@@ -70,7 +83,7 @@ constraints: ## pin the dependencies of pyproject.toml anew, with hashes (needs 
 	fi; \
 	$(PYTHON) -c 'import pip, sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1 || { \
 	  echo "Setting up .venv with $$found: about a minute, once."; rm -rf .venv; $$found -m venv .venv; }; \
-	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-input --require-hashes -r constraints.txt; \
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-input --no-deps --require-hashes -r constraints.txt; \
 	$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-input --no-deps --no-build-isolation -e .; \
 	touch $@
 

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from importlib import import_module
 from pathlib import Path
 
 from gunicorn.glogging import Logger
@@ -22,6 +23,14 @@ class _OurLogs(Logger):  # type: ignore[misc] # gunicorn has no types
         configure_logs(_settings.log_level, _settings.log_format)
         self.error_log.propagate = True
         self.error_log.setLevel(logging.NOTSET)
+
+
+def on_starting(_arbiter: object) -> None:
+    """Load the code before the port is opened: what comes then is answered at once, and processes share the memory.
+
+    Nothing is connected or started by it; the application itself is made in each process.
+    """
+    import_module("app.web.wsgi")
 
 
 bind = f"[{_settings.bind}]:{_settings.port}" if ":" in _settings.bind else f"{_settings.bind}:{_settings.port}"

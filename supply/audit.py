@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from supply.locked import BENCH, PRODUCT
+from supply.locked import BENCH, PRODUCT, ROOT
 
 SECONDS = 180
 REQUIRED = "--required"
@@ -35,7 +35,7 @@ def outcome_of(report: Mapping[str, Any]) -> Outcome:
     packages = report["dependencies"]
     unknown = tuple(one["name"] for one in packages if "skip_reason" in one)
     vulnerable = tuple(
-        f"{one['name']} {one['version']}: {found['id']}, mended in {', '.join(found['fix_versions']) or 'no version yet'}"
+        f"{one['name']} {one['version']}: {found['id']}, mended in {', '.join(found['fix_versions']) or 'none yet'}"
         for one in packages
         for found in one.get("vulns", ())
     )
@@ -55,16 +55,7 @@ def told(name: str, outcome: Outcome | None) -> tuple[str, bool]:
 
 def audited(lock: Path, command: Sequence[str] = (sys.executable, "-m", "pip_audit")) -> Outcome | None:
     """Audit a lock file; None where the database could not be reached."""
-    arguments = (
-        "--requirement",
-        str(lock),
-        "--require-hashes",
-        "--disable-pip",
-        "--format",
-        "json",
-        "--progress-spinner",
-        "off",
-    )
+    arguments = ("--requirement", str(lock), "--require-hashes", "--disable-pip", "--format", "json")
     try:
         done = subprocess.run([*command, *arguments], capture_output=True, text=True, timeout=SECONDS, check=False)
         return outcome_of(json.loads(done.stdout))
@@ -72,14 +63,15 @@ def audited(lock: Path, command: Sequence[str] = (sys.executable, "-m", "pip_aud
         return None
 
 
-def main(arguments: Sequence[str]) -> int:
+def main(arguments: Sequence[str], command: Sequence[str] = (sys.executable, "-m", "pip_audit")) -> int:
     """Audit both lock files. With --required it is an error where nothing could be looked up."""
     well = True
     for lock in (PRODUCT, BENCH):
-        outcome = audited(lock)
-        text, sound = told(lock.parent.name + "/" + lock.name if lock is BENCH else lock.name, outcome)
+        outcome = audited(lock, command)
+        text, sound = told(str(lock.relative_to(ROOT)), outcome)
         print(text)
-        well = well and sound and not (REQUIRED in arguments and (outcome is None or not outcome.asked))
+        was_looked_up = outcome is not None and outcome.asked > 0
+        well = well and sound and (was_looked_up or REQUIRED not in arguments)
     return 0 if well else 1
 
 

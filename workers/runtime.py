@@ -22,11 +22,14 @@ from app.domain.turn import Hold, Timing, TurnLost
 from app.services.answering import Answering
 from app.services.asking import Asking
 from app.services.delivering import Delivering
+from app.services.forwarding import Forwarder
+from app.services.metering import Counting
 from app.services.noting import Noting
 from app.services.switching import ProfileSwitching
 from app.storage.accounts import RedisAccounts
 from app.storage.connection import connect
 from app.storage.gates import RedisGates
+from app.storage.metrics import RedisMetrics
 from app.storage.notes import RedisNotes
 from app.storage.pacing import KommoPace, RedisPace
 from app.storage.presence import RedisPresence
@@ -85,13 +88,16 @@ class Runtime:
         self._callers = Slots(max(FEWEST_CALLERS, slots), "call")
         self._departures = Departures(self.taking, self._callers, self._call_for)
         self._patience = timing.patience
+        counting = Counting()
+        self._forwarder = Forwarder(counting.taken, RedisMetrics(self.redis))
         self._answering = Answering(
             turns=self._turns,
             accounts=AccountsByVersion(accounts),
-            asking=_asking(settings, self.redis, accounts),
-            delivering=Delivering(crm=kommo, tokens=tokens, pace=pace, timing=timing),
+            asking=_asking(settings, self.redis, accounts, counting),
+            delivering=Delivering(crm=kommo, tokens=tokens, pace=pace, timing=timing, meter=counting),
             timing=timing,
             prices=read_prices(),
+            meter=counting,
         )
         noting = Noting(
             notes=RedisNotes(self.redis),
@@ -102,6 +108,7 @@ class Runtime:
             crm=kommo,
             address_of=lambda account: str(account_origin(settings.kommo_base_url, account.subdomain)),
             public_url=settings.public_url,
+            meter=counting,
         )
         presence = RedisPresence(self.redis)
         self._presence = presence
@@ -109,7 +116,7 @@ class Runtime:
             Every("leases", timing.lease / 4, self._leases.renew),
             Every("sweep", SWEEP_SECONDS, self._sweep),
             Every("gates", SWEEP_SECONDS, self.taking.wake),
-            Every("presence", PRESENCE_EVERY_SECONDS, lambda: presence.say(name)),
+            Every("presence", PRESENCE_EVERY_SECONDS, lambda: presence.say(name, self.threads.load())),
             Every("notes", NOTES_EVERY_SECONDS, lambda: _write_all(noting)),
             Every("hooks", HOOKS_EVERY_SECONDS, access.resume_hooks),
             Every("enlist", ENLIST_EVERY_SECONDS, access.health.enlist),
@@ -163,6 +170,7 @@ class Runtime:
     def start(self) -> None:
         """Begin to look after leases, presence and notes."""
         self._departures.start()
+        self._forwarder.start()
         for thread in self._threads:
             thread.start()
 
@@ -179,6 +187,7 @@ class Runtime:
         self._callers.finish()
         for thread in self._threads:
             thread.stop()
+        self._forwarder.stop()
         self._presence.leave(self.name)
 
     def give_back(self) -> None:
@@ -210,7 +219,7 @@ def current() -> Runtime:
     return _runtime
 
 
-def _asking(settings: Settings, redis: Redis, accounts: RedisAccounts) -> Asking:
+def _asking(settings: Settings, redis: Redis, accounts: RedisAccounts, counting: Counting) -> Asking:
     session = PartnerSession(settings.worker_concurrency)
     waits = (settings.openai_connect_timeout, settings.openai_read_timeout)
     gates = RedisGates(redis)
@@ -227,6 +236,7 @@ def _asking(settings: Settings, redis: Redis, accounts: RedisAccounts) -> Asking
         profile_switch=ProfileSwitching(accounts),
         choice=settings.openai_api,
         identifier_key=(settings.secret_key or "").encode(),
+        meter=counting,
     )
 
 

@@ -17,7 +17,7 @@ class Slots:
     def __init__(self, size: int, name: str) -> None:
         self._threads = ThreadPoolExecutor(max_workers=size, thread_name_prefix=name)
         self._change = threading.Condition()
-        self._free = size
+        self._size = self._free = size
         self._held: Counter[int] = Counter()
 
     def wait_for_some(self, seconds: float) -> int:
@@ -35,6 +35,11 @@ class Slots:
         """How many of `most` threads each of those accounts may have that hold many already."""
         with self._change:
             return crowded(self._held, self._free, most)
+
+    def load(self) -> tuple[int, int]:
+        """How many threads there are, and how many of them have work."""
+        with self._change:
+            return self._size, self._size - self._free
 
     def busy(self) -> bool:
         """Whether any thread has work."""

@@ -14,6 +14,8 @@ _FIGURES_DAYS = 401
 _SPANS = (("%Y-%m-%d", 4), ("%G-W%V", 11), ("%Y-%m", 41))
 # Of an answer that was found again in its conversation, the item is known and not the response (clients).
 _ITEM_PREFIX = "msg_"
+# The step that tells of a turn that its contact is forgotten.
+FORGOTTEN = "forgotten"
 
 
 class Kind(StrEnum):
@@ -98,11 +100,13 @@ def left_by_turn(
 ) -> tuple[Remote, ...]:
     """What a turn has left at OpenAI, by its record and its steps: the attempts that failed have left responses too.
 
-    Runs are part of their thread.
+    Runs are part of their thread. What a forgotten turn left is written down elsewhere (storage/contact_memory.py).
     """
     found = [conversation_at(api, conversation_id)] if api and conversation_id else []
     asked: object = None
     for step in steps:
+        if step.get("step") == FORGOTTEN:
+            return ()
         asked = step.get("api", asked)
         if asked == Api.RESPONSES and step.get("answer_id"):
             found.append(Remote(Kind.RESPONSE, str(step["answer_id"])))

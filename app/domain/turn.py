@@ -84,7 +84,8 @@ class Turn:
     maybe_delivered: a continue call may have reached Kommo, so that a 404 means that it had.
     offers: how often Kommo could not take the continue call. token_renewed, last_resort: what was tried when it was
     refused (contract 5). made_afresh: its conversation was replaced.
-    gated: why the turn last waited for its key, None where it never did.
+    gated: why the turn last waited for its key, None where it never did. gated_at: since when.
+    openai_ms: how long OpenAI has taken, with the time for which it told the key to wait.
     """
 
     request_id: str
@@ -117,6 +118,8 @@ class Turn:
     last_resort: bool = False
     made_afresh: bool = False
     gated: Failure | None = None
+    gated_at: int = 0
+    openai_ms: int = 0
     replayed_at: int | None = None
     replays: int = 0
     message: str = field(default="", repr=False)

@@ -11,7 +11,8 @@ from app.domain.turn import UNDECIDED, Parked, Status, Taken, Timing
 from app.services.asking import Asking
 from app.services.delivering import Delivering
 from app.services.held import HeldTurn
-from app.services.ports import AccountsByVersion, TurnStore
+from app.services.metering import SILENT
+from app.services.ports import AccountsByVersion, Meter, TurnStore
 
 # With less time than this, in seconds, an answer would be our luck and its absence our fault, not OpenAI's.
 TIME_TO_ASK = 1.0
@@ -39,6 +40,7 @@ class Answering:
     delivering: Delivering
     timing: Timing
     prices: PriceBook
+    meter: Meter = SILENT
 
     def run(self, taken: Taken) -> Outcome:
         """Bring a turn that was just taken to its end, or to where it must wait without a worker.
@@ -46,7 +48,7 @@ class Answering:
         Raises TurnLost when another worker took it over meanwhile, and StoreUnavailable when Redis went away: then
         the lease runs out and a worker goes on from the record.
         """
-        held = HeldTurn(self.turns, taken, self.prices)
+        held = HeldTurn(self.turns, taken, self.prices, self.meter, self.delivering.clock)
         parked = False
         try:
             if held.turn.worn_out:

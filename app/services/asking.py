@@ -12,7 +12,9 @@ from app.domain.assistants import Api, ApiChoice, Assistant, AssistantUnknown, P
 from app.domain.failures import AskError, ConversationTrouble, Failure
 from app.domain.turn import GateClosed
 from app.services.held import HeldTurn
-from app.services.ports import Engine, Gates, ProfileSwitch
+from app.services.metered_engine import MeteredEngine
+from app.services.metering import SILENT
+from app.services.ports import Engine, Gates, Meter, ProfileSwitch
 from app.services.retrying import Patience, own_wait, repeated
 
 MOST_ATTEMPTS = 6
@@ -39,6 +41,7 @@ class Asking:
     choice: ApiChoice
     identifier_key: bytes
     first_wait: float = 0.5
+    meter: Meter = SILENT
 
     def answer(self, held: HeldTurn, account: Account, deadline: Deadline) -> tuple[Answer, str | None]:
         """Get the answer to a held turn, from a lost attempt where there is one, and the gate that watches for it.
@@ -106,8 +109,12 @@ class _Attempts:
             ),
             retryable=lambda error: error.retryable and self._held.turn.attempts < MOST_ATTEMPTS,
             retry_after=lambda _: None,  # what OpenAI asks for is waited for at the gate
-            before_wait=self._held.waiting_to_retry,
+            before_wait=self._waits,
         )
+
+    def _waits(self, error: AskError, wait: float) -> None:
+        self._held.openai_took(wait)
+        self._held.waiting_to_retry(error, wait)
 
     def _attempt(self) -> Answer:
         while True:
@@ -121,7 +128,10 @@ class _Attempts:
     def _once(self) -> Answer:
         if self._deadline.passed():
             raise AskError(Failure.OPENAI_TIMEOUT, code="deadline")
-        engine = self._asking.engines[self._assistant.api]
+        asking, api = self._asking, self._assistant.api
+        engine = MeteredEngine(
+            asking.engines[api], api, asking.meter, self._held.openai_took, self._deadline.clock
+        )
         if self._conversation is None or self._maybe_there:
             # Something is sent with the key before the attempt is.
             self._enter_gate()

@@ -12,7 +12,8 @@ from app.domain.delivery import CallOutcome, Verdict
 from app.domain.oauth_tokens import TokensUnavailable
 from app.domain.turn import Status, Timing
 from app.services.held import HeldTurn
-from app.services.ports import Crm, Pace, Tokens
+from app.services.metering import SILENT
+from app.services.ports import Crm, Meter, Pace, Tokens
 from app.services.retrying import next_wait, own_wait
 
 LONGEST_OWN_WAIT = 15.0
@@ -36,6 +37,7 @@ class Delivering:
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     first_wait: float = 0.5
+    meter: Meter = SILENT
 
     def can_call(self, account: Account) -> bool:
         """Whether Kommo can be told anything for this account."""
@@ -77,9 +79,12 @@ class _Delivery:
         departure = self._held.departure()
         if departure.wait:
             self._delivering.sleep(departure.wait)
-        return self._delivering.crm.continue_bot(
+        began = self._delivering.clock()
+        outcome = self._delivering.crm.continue_bot(
             self._held.turn.return_url, self._body(), self._token or "", self._patience, departure.egress
         )
+        self._delivering.meter.continued(outcome.verdict, self._delivering.clock() - began)
+        return outcome
 
     def _ended(self, outcome: CallOutcome) -> bool:
         """Close the turn where Kommo has said something final, or prepare the next call."""

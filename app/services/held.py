@@ -1,5 +1,7 @@
 """A turn in the hands of one worker: every change of it, told in the words of the flow."""
 
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NoReturn
@@ -11,24 +13,40 @@ from app.domain.failures import OPENAI_FAILURES, AskError, ConversationTrouble, 
 from app.domain.prices import PriceBook
 from app.domain.quota import MARKS
 from app.domain.turn import DECIDED, UNDECIDED, Advanced, Change, Departure, Park, Parked, Status, Taken
-from app.services.ports import TurnStore
+from app.services.metering import SILENT
+from app.services.ports import Meter, TurnStore
 
 
 class HeldTurn:
-    """The turn and the store behind it. prices: what its answer is counted with.
+    """The turn and the store behind it. prices: what its answer is counted with. clock: seconds since the epoch.
 
     Every method is one compare-and-set and raises TurnLost when another worker has taken the turn over, and
     StoreUnavailable when Redis is away. In both cases the caller stops: whoever holds the turn goes on. Parked says
     that the turn now waits without a worker: the caller stops too.
     """
 
-    def __init__(self, store: TurnStore, taken: Taken, prices: PriceBook) -> None:
+    def __init__(
+        self,
+        store: TurnStore,
+        taken: Taken,
+        prices: PriceBook,
+        meter: Meter = SILENT,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._store = store
         self._hold = taken.hold
         self._prices = prices
         self._departure = Departure(taken.egress) if taken.egress else None
         self.turn = taken.turn
         self.conversation = taken.conversation
+        self._meter = meter
+        self._clock = clock
+        waited_ms = clock() * 1000 - taken.turn.gated_at if taken.turn.gated else 0.0
+        self._openai_ms = taken.turn.openai_ms + max(0.0, waited_ms)
+
+    def openai_took(self, seconds: float) -> None:
+        """OpenAI has answered, or was waited for because it asked for it."""
+        self._openai_ms += seconds * 1000
 
     def asking(self, conversation: Conversation, model: str | None, gate: str | None) -> bool:
         """An attempt is about to be sent in this conversation. model: None where OpenAI alone knows which one.
@@ -101,7 +119,12 @@ class HeldTurn:
             Change(
                 expect=UNDECIDED,
                 steps=(("waiting_for_key", {}),),
-                fields={"gated": reason, "asked": int(maybe_there)},
+                fields={
+                    "gated": reason,
+                    "gated_at": int(self._clock() * 1000),
+                    "openai_ms": int(self._openai_ms),
+                    "asked": int(maybe_there),
+                },
                 park=Park(int(until * 1000), gate),
             )
         )
@@ -115,7 +138,7 @@ class HeldTurn:
         marks: per cent of the month's limit that the company wants to be told of, beside those that all are told of.
         leave: whether Kommo can be told. gate: one that watches for this. Raises Parked.
         """
-        fields: dict[str, str | int] = {"answer_id": answer.answer_id}
+        fields: dict[str, str | int] = {"answer_id": answer.answer_id, "openai_ms": int(self._openai_ms)}
         if answer.model:
             fields["model"] = answer.model
         if answer.usage:
@@ -144,7 +167,9 @@ class HeldTurn:
             ),
             status=Status.ANSWERED,
             answer=answer.text,
+            openai_ms=int(self._openai_ms),
         )
+        self._meter.answered()
         self._decided(advanced, leave)
 
     def failed(self, failure: Failure, error: AskError | None = None, *, leave: bool = True) -> None:
@@ -160,13 +185,15 @@ class HeldTurn:
                 charge="release",
                 reason=failure,
                 steps=(("failed", {**details, "error_code": failure}),),
-                fields={"error_code": failure},
+                fields={"error_code": failure, "openai_ms": int(self._openai_ms)},
                 usage=usage.ended(self.turn.day, failure),
                 leave=leave,
             ),
             status=Status.FAILED,
             error_code=failure,
+            openai_ms=int(self._openai_ms),
         )
+        self._meter.failed(failure)
         self._decided(advanced, leave)
 
     def departure(self) -> Departure:
@@ -179,6 +206,7 @@ class HeldTurn:
             reserved = self._change(Change(expect=DECIDED, leave=True)).departure
         if reserved is None:
             raise Parked
+        self._measure_first_call(reserved.wait)
         return reserved
 
     def not_delivered(self, outcome: CallOutcome, wait: float, *, park_until: float | None = None) -> None:
@@ -216,6 +244,13 @@ class HeldTurn:
             status=status,
             maybe_delivered=maybe,
         )
+        self._meter.closed(status)
+
+    def _measure_first_call(self, wait: float) -> None:
+        turn = self.turn
+        if not (turn.replays or turn.offers or turn.token_renewed or turn.last_resort or turn.maybe_delivered):
+            seconds = self._clock() + wait - turn.accepted_at / 1000
+            self._meter.called_first(seconds, seconds - turn.openai_ms / 1000)
 
     def _decided(self, advanced: Advanced, leave: bool) -> None:
         self._departure = advanced.departure

@@ -11,7 +11,8 @@ from app.domain.failures import Failure
 from app.domain.note_texts import alert_text, failure_note
 from app.domain.notes import DueNote
 from app.domain.turn import Turn
-from app.services.ports import Accounts, Crm, Notes, Pace, Tokens, TurnReader
+from app.services.metering import SILENT
+from app.services.ports import Accounts, Crm, Meter, Notes, Pace, Tokens, TurnReader
 
 # After this long the rate has no room for notes, or Kommo refuses them: they are dropped.
 KEPT_SECONDS = 900.0
@@ -36,6 +37,7 @@ class Noting:
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
     postponed: float = 1.0
+    meter: Meter = SILENT
 
     def write_one(self) -> bool:
         """Write one note that is due; False when there is none. Raises StoreUnavailable."""
@@ -78,6 +80,7 @@ class Noting:
         )
 
     def _ended(self, note: DueNote, outcome: CallOutcome) -> None:
+        self.meter.noted(outcome.verdict)
         if outcome.verdict is Verdict.TRY_LATER and outcome.maybe_arrived and outcome.status is None:
             # Better no note than two.
             self.notes.end(note, "note_unknown", detail=outcome.detail)

@@ -439,10 +439,10 @@ class Removals(Protocol):
         """How many of its turns are not closed."""
 
     def conversations(self, account_id: int) -> Iterator[tuple[str, tuple[Remote, ...]]]:
-        """The conversations at OpenAI that are known, those of one contact at a time, by its conversation key."""
+        """What is known at OpenAI of one contact at a time, by its conversation key, beside what its turns left."""
 
     def remove_conversations(self, account_id: int, line: str) -> None:
-        """Forget those of one contact."""
+        """Forget what `conversations` has told of one contact."""
 
     def turns(self, account_id: int) -> Iterator[tuple[list[str], int]]:
         """Ids of its turns, page by page; and how many of them there are still."""

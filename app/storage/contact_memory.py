@@ -8,13 +8,13 @@ from typing import cast
 
 from redis import Redis
 
-from app.domain.forgetting import Deletion, Fate, Forgotten, Kind, Remote, days_with_figures, spans_counted
+from app.domain.forgetting import FORGOTTEN, Deletion, Forgotten, Remote, days_with_figures, spans_counted
 from app.domain.usage import CONTACT, REST
 from app.storage import keys
 from app.storage.availability import availability
 from app.storage.scripts import script
 from app.storage.sealing import Sealer
-from app.storage.turn_traces import open_turns_of, traces
+from app.storage.turn_traces import deletions_in, open_turns_of, traces
 
 # Turns that travel at once. A million of them are a thousand round trips.
 AT_ONCE = 1000
@@ -91,7 +91,7 @@ class RedisContactMemory:
                 ],
                 args=[
                     line,
-                    json.dumps({"at": self._now(), "step": "forgotten"}),
+                    json.dumps({"at": self._now(), "step": FORGOTTEN}),
                     *(part for pair in told for part in pair),
                 ],
             )
@@ -130,10 +130,10 @@ class RedisContactMemory:
         """How far it is forgotten by now."""
         with availability():
             found = cast("dict[bytes, bytes]", self._redis.hgetall(keys.forgetting(account_id, line)))
-        fields = {name.decode(): value.decode() for name, value in found.items()}
-        counts = {name.partition(":")[2]: int(value) for name, value in fields.items() if name.startswith("here:")}
-        deletions = tuple(_deletion(name, value) for name, value in fields.items() if name.startswith("openai:"))
-        return Forgotten(int(fields.get("begun_at", self._now())), counts, deletions)
+        counts = {
+            name.decode().partition(":")[2]: int(value) for name, value in found.items() if name.startswith(b"here:")
+        }
+        return Forgotten(int(found.get(b"begun_at", self._now())), counts, deletions_in(found))
 
     def end(self, account_id: int, line: str) -> None:
         """Nothing is left to do."""
@@ -146,9 +146,3 @@ class RedisContactMemory:
 
 def _name(remote: Remote) -> str:
     return f"{remote.kind}:{remote.id}"
-
-
-def _deletion(name: str, told: str) -> Deletion:
-    _, kind, remote_id = name.split(":", 2)
-    fate, _, reason = told.partition(":")
-    return Deletion(Remote(Kind(kind), remote_id), Fate(fate), reason)

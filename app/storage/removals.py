@@ -8,12 +8,12 @@ from typing import cast
 from redis import Redis
 
 from app.domain.accounts import AccountUnknown
-from app.domain.forgetting import Deletion, Remote, conversation_at
+from app.domain.forgetting import Deletion, Kind, Remote, conversation_at
 from app.storage import keys
 from app.storage.accounts import RedisAccounts
 from app.storage.availability import availability
 from app.storage.scripts import script
-from app.storage.turn_traces import open_turns_of, traces
+from app.storage.turn_traces import deletions_in, open_turns_of, traces
 
 # Turns, and keys of a scan, that travel at once.
 AT_ONCE = 500
@@ -42,6 +42,8 @@ KINDS = frozenset(
         "widget_token",
     )
 )
+# Those of them, by the contact, from which ids at OpenAI are known.
+_LEADING_TO_OPENAI = ("conversation", "past_conversations", "forgetting")
 _KEY = re.compile(rf"{keys.PREFIX}([a-z_]+):([0-9]+)(?::.*)?", re.DOTALL)
 
 
@@ -71,10 +73,9 @@ class RedisRemovals:
             return len(open_turns_of(self._redis, account_id))
 
     def conversations(self, account_id: int) -> Iterator[tuple[str, tuple[Remote, ...]]]:
-        """The conversations at OpenAI that are known, those of one contact at a time, by its conversation key."""
+        """What is known at OpenAI of one contact at a time, by its conversation key, beside what its turns left."""
         for found, _, _ in self._scanned(account_id):
-            kinds = ("conversation", "past_conversations")
-            lines = {key.decode().split(":", 3)[3] for key, kind in found if kind in kinds}
+            lines = {key.decode().split(":", 3)[3] for key, kind in found if kind in _LEADING_TO_OPENAI}
             for line in sorted(lines):
                 yield line, self._conversations_of(account_id, line)
 
@@ -83,19 +84,25 @@ class RedisRemovals:
             pipeline = self._redis.pipeline(transaction=False)
             pipeline.hmget(keys.conversation(account_id, line), "api", "conversation_id")
             pipeline.smembers(keys.past_conversations(account_id, line))
-            (api, conversation_id), past = pipeline.execute()
+            pipeline.hgetall(keys.forgetting(account_id, line))
+            (api, conversation_id), past, forgetting = pipeline.execute()
         found = [tuple(member.decode().split(" ", 1)) for member in sorted(past)]
         if conversation_id:
             found.append((api.decode(), conversation_id.decode()))
-        return tuple(conversation_at(*one) for one in found)
+        being_forgotten = (one.remote for one in deletions_in(forgetting) if not one.done)
+        return (
+            *(conversation_at(*one) for one in found),
+            *(remote for remote in being_forgotten if remote.kind is not Kind.ITEM),
+        )
 
     def remove_conversations(self, account_id: int, line: str) -> None:
-        """Forget those of one contact."""
+        """Forget what `conversations` has told of one contact."""
         self._remove(
             account_id,
             [
                 (keys.conversation(account_id, line).encode(), "conversation"),
                 (keys.past_conversations(account_id, line).encode(), "past_conversations"),
+                (keys.forgetting(account_id, line).encode(), "forgetting"),
             ],
         )
 

@@ -73,4 +73,6 @@ def _told(request_id: str, text: Mapping[str, str]) -> Turn:
         last_resort=text.get("last_resort") == "1",
         made_afresh="made_afresh" in text,
         gated=Failure(text["gated"]) if text.get("gated") else None,
+        gated_at=int(text.get("gated_at", 0)),
+        openai_ms=int(text.get("openai_ms", 0)),
     )

@@ -11,7 +11,7 @@ from app.domain.kommo_hooks import HookOutcome, InstallHook, RevokedHook
 from app.domain.return_url import Origin
 from app.domain.service_state import ServiceState
 from app.domain.webhook import Webhook
-from app.jobpanel import JobPanel
+from app.jobpanel.panel import JobPanel
 from app.services.company_settings import CompanySettings
 from app.services.operators import Operators
 from app.services.ports import AuditLog, Meter

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import structlog
 from flask import Blueprint, Flask, Response, g, request
-from structlog.contextvars import bound_contextvars
+from structlog.contextvars import bind_contextvars, reset_contextvars
 
 from app.domain.acceptance import Acceptance
 from app.domain.return_url import expected_audiences
@@ -41,15 +41,17 @@ def open_door(app: Flask, deps: WebDeps) -> None:
             return flask(environ, start_response)
         telling = _Telling(log, meter)
         http_request_id = taken_over(environ.get(WSGI_HEADER, ""))
-        with bound_contextvars(http_request_id=http_request_id):
-            try:
-                acceptance = admitted(deps, environ, audiences, telling.seen)
-            except Exception as error:  # noqa: BLE001 - Flask's view raises it again
-                left = error
-            else:
-                telling.tell(200, acceptance.status, turn_id=acceptance.request_id)
-                meter.request(PATH, 200)
-                return _answered(acceptance, http_request_id, start_response)
+        bound = bind_contextvars(http_request_id=http_request_id)
+        try:
+            acceptance = admitted(deps, environ, audiences, telling.seen)
+        except Exception as error:  # noqa: BLE001 - Flask's view raises it again
+            left = error
+        else:
+            telling.tell(200, acceptance.status, turn_id=acceptance.request_id)
+            meter.request(PATH, 200)
+            return _answered(acceptance, http_request_id, start_response)
+        finally:
+            reset_contextvars(**bound)
         return flask({**environ, WSGI_HEADER: http_request_id, _LEFT: (telling, left)}, start_response)
 
     app.wsgi_app = door  # type: ignore[method-assign] # where Flask takes WSGI middleware

@@ -14,7 +14,7 @@ from app.clients.openai_responses import ResponsesEngine
 from app.clients.openai_setup import OpenAiSetup
 from app.domain.assistants import Api
 from app.domain.turn import Timing
-from app.jobpanel import JobPanel
+from app.jobpanel.panel import JobPanel
 from app.services.administration import Administration, Defaults
 from app.services.company_settings import CompanySettings
 from app.services.forwarding import Forwarder

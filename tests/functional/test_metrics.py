@@ -57,6 +57,26 @@ def test_what_happens_is_counted_and_shown(counting: Stack) -> None:
     assert now["bytegpt_open_turns",] == 0
 
 
+def test_turns_are_counted_by_whoever_works_on_them(counting: Stack) -> None:
+    shop = Shop(counting, "Medida")
+    for _ in range(3):
+        shop.turn(shop.asked("oi"))
+    shop.fault("credit_exhausted", message="falhe", times=1)
+    shop.turn(shop.asked("falhe"))
+    shop.turn(shop.asked(""))
+    wait_until(lambda: read(counting).get(("bytegpt_turns_closed_total", "delivered"), 0) == 9, PATIENCE)
+    now = read(counting)
+    assert now["bytegpt_turns_answered_total",] == 6
+    assert now["bytegpt_turns_failed_total", "openai_quota"] == 1
+    assert now["bytegpt_turn_added_latency_seconds_count",] == 9
+    assert now["bytegpt_continue_call_duration_seconds_count", "accepted"] == 9
+    asked = ("bytegpt_openai_call_duration_seconds_count", "responses", "ask")
+    assert (now[*asked, "ok"], now[*asked, "openai_quota"]) == (6, 1)
+    assert 0 < now["bytegpt_turn_added_latency_seconds_sum",] < now["bytegpt_turn_duration_seconds_sum",]
+    assert now["bytegpt_worker_threads",] == 100
+    assert now["bytegpt_worker_threads_busy",] <= 100
+
+
 def test_every_process_tells_of_all_and_none_takes_its_counts_with_it(tmp_path: Path) -> None:
     with Stack(tmp_path, settings={"WEB_PROCESSES": "3"}) as stack:
         (web,) = stack.start("web")

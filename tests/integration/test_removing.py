@@ -111,6 +111,19 @@ def test_at_openai_each_conversation_is_deleted_once_and_what_is_refused_stays_w
     assert receipt["begun_at"] == "2025-11-22T01:40:00.000Z"
 
 
+def test_what_openai_refused_of_a_forgotten_contact_is_deleted_with_the_account(office: Office) -> None:
+    office.answered("contact-1")
+    office.openai.conversations = {"conv_contact-1": ["msg_1"]}
+    office.openai.others = {"resp_1"}
+    no = AskError(Failure.OPENAI_UNEXPECTED, status=400, code="http_400")
+    office.openai.troubles = {"resp_1": [no], "msg_1": [no]}
+    office.forgetting.forget(ACCOUNT, "contact-1", office.said.append)
+    receipt = office.remove_it(at_openai=True)
+    assert receipt["at_openai"] == {"conversation deleted": 1, "item deleted": 1, "response deleted": 1}
+    assert (office.openai.others, office.openai.conversations) == (set(), {})
+    assert receipt["here"]["forgetting"] == 1
+
+
 def test_without_openai_the_receipt_says_what_stays_there(office: Office) -> None:
     office.answered("contact-1")
     receipt = office.remove_it()

@@ -1,7 +1,7 @@
 """RQ's dashboard below /console/rq/: the addresses, the JSON and the files of rq-dashboard 0.9.0, under our guard.
 
 What that version does unsafely or wrongly is done here instead. Its pages take what stands in a job for HTML and need
-`eval`, and its JSON tells arguments; ours are rendered here, escaped, and tell ids (app/jobpanel.py). Its actions ask
+`eval`, and its JSON tells arguments; ours are rendered here, escaped, and tell ids (app/jobpanel). Its actions ask
 for no token, and one takes GET; ours are POST, go through the console's guard, and stand in the audit log. It fails on
 jobs that are JSON, gone or waiting for others, and opens a connection for every request; ours share one client.
 """
@@ -14,7 +14,7 @@ from flask.blueprints import BlueprintSetupState
 from rq_dashboard import web as upstream
 from werkzeug.wrappers import Response as BaseResponse
 
-from app.jobpanel import REGISTRIES, JobPanel, JobUnknown
+from app.jobpanel.panel import REGISTRIES, JobPanel, JobUnknown
 from app.jobqueue import QUEUE
 from app.storage.availability import availability
 from app.web.console.addresses import PREFIX

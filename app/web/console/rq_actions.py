@@ -6,7 +6,8 @@ from flask import Blueprint, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
 from app.domain.audit_log import Operation
-from app.jobpanel import Changed, JobNotFailed, JobUnknown, turn_of
+from app.jobpanel.panel import Changed, JobNotFailed, JobUnknown
+from app.jobpanel.shown import turn_of
 from app.storage.availability import availability
 from app.web.console.guard import wants_page
 from app.web.console.pages import ActionRefused, Witness, back, remark

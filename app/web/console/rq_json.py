@@ -8,7 +8,8 @@ from flask import Blueprint, Response, jsonify, url_for
 from rq_dashboard import web as upstream
 from werkzeug.exceptions import NotFound
 
-from app.jobpanel import JobPanel, JobUnknown, ShownJob, ShownWorker
+from app.jobpanel.panel import JobPanel, JobUnknown
+from app.jobpanel.shown import ShownJob, ShownWorker
 from app.storage.availability import availability
 from app.web.errors import error_response
 

@@ -22,19 +22,13 @@ from app.jobqueue import QUEUE, turn_queue
 from app.storage.connection import connect
 from app.storage.embedded import EmbeddedRedis
 from tests.console_browser import Console
-from tests.jobs_of_rq import fail, say
+from tests.jobs_of_rq import fail, say, work_off
 
 SCRIPT = "<img src=x onerror=alert(1)>"
 SECRET = "sk-1234567890abcdef"
 TEXT = "Quero falar com a Ana"
 ROOT = Path(__file__).parents[3]
 JSON = {"Accept": "application/json"}
-
-
-def run(queue: Queue) -> None:
-    SimpleWorker([queue], connection=queue.connection, serializer=JSONSerializer).work(
-        burst=True, logging_level="ERROR"
-    )
 
 
 def busy_worker(queue: Queue, *jobs: Job) -> SimpleWorker:
@@ -94,7 +88,7 @@ def test_no_job_runs_a_script_in_the_operators_browser(operator: Console, redis_
     queue = Queue(SCRIPT, connection=redis_client, serializer=JSONSerializer)
     queue.enqueue(fail, SCRIPT, description=SCRIPT, job_id="failing", meta={"said": SCRIPT}, result_ttl=-1)
     queue.enqueue(say, SCRIPT, description=SCRIPT, job_id="saying", result_ttl=-1)
-    run(queue)
+    work_off(queue)
     waiting = queue.enqueue(say, SCRIPT, description=SCRIPT, job_id="waiting")
     busy_worker(queue, waiting)
     redis_client.hset("rq:job:failing", "worker_name", SCRIPT)
@@ -126,7 +120,7 @@ def test_of_jobs_nothing_but_ids_times_and_kinds_is_told(operator: Console, redi
     queue = Queue("others", connection=redis_client, serializer=JSONSerializer)
     for number, function in enumerate((fail, say)):
         queue.enqueue(function, SECRET, TEXT, token=SECRET, job_id=f"job-{number}", meta={"note": TEXT}, result_ttl=-1)
-    run(queue)
+    work_off(queue)
     waiting = queue.enqueue(say, SECRET, token=TEXT, job_id="job-2")
     busy_worker(queue, waiting)
     told = everything_told(operator, "others", ["job-0", "job-1", "job-2"])
@@ -139,7 +133,7 @@ def test_of_jobs_nothing_but_ids_times_and_kinds_is_told(operator: Console, redi
 def test_where_a_job_failed_is_told(operator: Console, redis_client: redis.Redis) -> None:
     queue = Queue("others", connection=redis_client, serializer=JSONSerializer)
     queue.enqueue(fail, TEXT, job_id="job-0")
-    run(queue)
+    work_off(queue)
     told = operator.get("/console/rq/0/data/job/job-0.json").get_json()
     assert re.search(r'  File "[^"]+/jobs_of_rq\.py", line \d+, in fail\nRuntimeError$', told["exc_info"])
     assert told["status"] == "failed"
@@ -176,7 +170,7 @@ def test_neither_page_nor_json_ever_unpickles(operator: Console, redis_client: r
 def test_results_that_are_no_json_are_passed_over(operator: Console, redis_client: redis.Redis) -> None:
     queue = Queue("others", connection=redis_client, serializer=JSONSerializer)
     queue.enqueue(fail, TEXT, job_id="job-0")
-    run(queue)
+    work_off(queue)
     broken_ones: list[dict[Any, Any]] = [
         {"type": "2", "exc_string": "!!"},
         {"type": "2", "exc_string": "bm90IHppcHBlZA=="},
@@ -265,7 +259,7 @@ def test_a_job_that_rq_itself_could_not_read_does_not_hide_the_others(
 def test_an_image_on_another_site_does_not_requeue(operator: Console, redis_client: redis.Redis) -> None:
     queue = Queue("others", connection=redis_client, serializer=JSONSerializer)
     queue.enqueue(fail, job_id="job-0")
-    run(queue)
+    work_off(queue)
     for method in ("GET", "HEAD"):
         answer = operator.client.open("/console/rq/requeue/others", method=method)
         assert answer.status_code == 405
@@ -316,7 +310,7 @@ def until(monitor: Any, last: str) -> list[dict[str, Any]]:
 def test_ids_in_a_registry_whose_jobs_are_gone_stop_nothing(operator: Console, redis_client: redis.Redis) -> None:
     queue = Queue("others", connection=redis_client, serializer=JSONSerializer)
     queue.enqueue(fail, job_id="job-0")
-    run(queue)
+    work_off(queue)
     failed = queue.failed_job_registry
     redis_client.zadd(failed.key, {"gone": 1})
     token = {"X-CSRFToken": operator.token(), **JSON}

@@ -12,11 +12,11 @@ from rq.worker import WorkerStatus
 from werkzeug.test import TestResponse
 
 from app.domain.audit_log import Operation, Outcome
-from app.jobpanel import REGISTRIES, JobPanel
+from app.jobpanel.panel import REGISTRIES, JobPanel
 from app.jobqueue import ALLOWED_JOBS, QUEUE, turn_queue
 from app.storage.audit_log import RedisAuditLog
 from tests.console_browser import Console
-from tests.jobs_of_rq import fail, say
+from tests.jobs_of_rq import fail, say, work_off
 
 TURN = "019a" + "0" * 24
 
@@ -24,12 +24,6 @@ TURN = "019a" + "0" * 24
 @pytest.fixture
 def queue(redis_client: redis.Redis) -> Queue:
     return Queue("others", connection=redis_client, serializer=JSONSerializer)
-
-
-def run(queue: Queue) -> None:
-    SimpleWorker([queue], connection=queue.connection, serializer=JSONSerializer).work(
-        burst=True, logging_level="CRITICAL"
-    )
 
 
 def do(console: Console, path: str) -> TestResponse:
@@ -48,7 +42,7 @@ def one_job_in_each_place(queue: Queue) -> dict[str, str]:
     """The id of the one job that stands in each place."""
     queue.enqueue(fail, job_id="failed")
     queue.enqueue(say, job_id="finished", result_ttl=500)
-    run(queue)
+    work_off(queue)
     waiting = queue.enqueue(say, job_id="queued")
     queue.enqueue(say, job_id="deferred", depends_on=waiting)
     queue.enqueue_in(timedelta(hours=1), say, job_id="scheduled")
@@ -115,7 +109,7 @@ def test_pages_join_without_a_gap_in_either_order(operator: Console, queue: Queu
     for job_id in ids:
         queue.enqueue(fail, job_id=job_id)
     if place == "failed":
-        run(queue)
+        work_off(queue)
         # In the order of their ids, as the registry orders them by when they expire.
         queue.connection.zadd(queue.failed_job_registry.key, dict.fromkeys(ids, 1))
     pages = [jobs_at(operator, place, per_page=4, page=number) for number in (1, 2, 3, 4)]
@@ -171,13 +165,13 @@ def test_its_files_are_served(operator: Console) -> None:
 
 def test_a_failed_job_is_requeued_and_runs_again_with_what_it_carries(operator: Console, queue: Queue) -> None:
     job = queue.enqueue(fail, "a text", named="x", job_id="job-0")
-    run(queue)
+    work_off(queue)
     data = queue.connection.hget(job.key, "data")
     answer = do(operator, "/job/job-0/requeue")
     assert (answer.status_code, answer.get_json()) == (200, {"status": "OK"})
     assert (queue.job_ids, queue.failed_job_registry.get_job_ids(cleanup=False)) == (["job-0"], [])
     assert queue.connection.hget(job.key, "data") == data
-    run(queue)
+    work_off(queue)
     assert queue.failed_job_registry.get_job_ids(cleanup=False) == ["job-0"]
     assert queue.connection.xlen("rq:results:job-0") == 2
 
@@ -185,7 +179,7 @@ def test_a_failed_job_is_requeued_and_runs_again_with_what_it_carries(operator: 
 def test_all_failed_jobs_are_requeued(operator: Console, queue: Queue) -> None:
     for number in range(3):
         queue.enqueue(fail, job_id=f"job-{number}")
-    run(queue)
+    work_off(queue)
     answer = do(operator, "/requeue/others")
     assert answer.get_json() == {"status": "OK", "count": 3, "left": False}
     assert sorted(queue.job_ids) == ["job-0", "job-1", "job-2"]
@@ -230,7 +224,7 @@ def test_what_takes_too_long_for_one_request_is_left_and_said(redis_client: redi
     """A clock by which every look costs four seconds of the ten that there are."""
     for number in range(9):
         queue.enqueue(fail, job_id=f"job-{number}")
-    run(queue)
+    work_off(queue)
     now = iter(range(0, 1000, 4))
     panel = JobPanel(redis_client, lambda: float(next(now)))
     changed = panel.requeue_failed("others")
@@ -259,7 +253,7 @@ def test_a_queue_is_freed_of_ids_whose_jobs_are_gone(operator: Console, queue: Q
 
 def test_a_button_leads_back_and_says_what_was_done(operator: Console, queue: Queue) -> None:
     queue.enqueue(fail, job_id="job-0")
-    run(queue)
+    work_off(queue)
     here = "/console/rq/0/view/jobs/others/failed/25/asc/1"
     page = operator.get(here).text
     assert 'action="/console/rq/job/job-0/requeue"' in page
@@ -277,7 +271,7 @@ def test_a_button_leads_back_and_says_what_was_done(operator: Console, queue: Qu
 def test_everything_that_is_done_stands_in_the_log(operator: Console, queue: Queue) -> None:
     queue.enqueue(fail, job_id=f"{TURN}-1")
     queue.enqueue(fail, job_id="job-0")
-    run(queue)
+    work_off(queue)
     for path in (
         f"/job/{TURN}-1/requeue",
         "/job/job-0/delete",

@@ -51,8 +51,18 @@ def responses(*ids: str) -> tuple[Remote, ...]:
             ],
             (CONVERSATION, *responses("resp_1")),
         ),
+        ((None, None, None), [ASKED, {"step": "answer_begun", "answer_id": "resp_1"}, {"step": "forgotten"}], ()),
     ],
-    ids=["refused", "failed", "asked twice", "no answer yet", "found in its conversation", "a thread", "switched"],
+    ids=[
+        "refused",
+        "failed",
+        "asked twice",
+        "no answer yet",
+        "found in its conversation",
+        "a thread",
+        "switched",
+        "forgotten",
+    ],
 )
 def test_what_a_turn_left_at_openai_is_read_from_its_record_and_its_steps(
     record: tuple[str | None, str | None, str | None], steps: list[dict[str, object]], left: tuple[Remote, ...]

@@ -9,7 +9,7 @@ import pytest
 
 from app.domain.accounts import LOCALES, Locale
 from app.domain.audit_log import Operation, Outcome
-from app.jobpanel import REGISTRIES
+from app.jobpanel.panel import REGISTRIES
 from app.web.console.look import THEMES
 from app.web.console.pages import NAVIGATION
 from app.web.console.texts import catalogue

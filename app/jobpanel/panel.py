@@ -1,22 +1,17 @@
 """The queue as RQ shows and changes it, for its dashboard. With app/jobqueue.py the only importer of rq in app/.
 
-Of a job it tells ids, times and kinds of error, and nothing that its arguments, its result or an error's text say. Jobs
-are read as JSON; nothing is ever unpickled. What RQ does in one long step, and the whole service would wait for, is
-done here in short ones.
+What RQ does in one long step, and the whole service would wait for, is done here in short ones.
 """
 
-import re
 import time
-import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import cast
 
 from redis import Redis
 from rq import Queue, Worker
-from rq.exceptions import DeserializationError, InvalidJobOperation, NoSuchJobError
-from rq.job import Job, JobStatus
+from rq.exceptions import InvalidJobOperation, NoSuchJobError
+from rq.job import Job
 from rq.registry import (
     BaseRegistry,
     CanceledJobRegistry,
@@ -27,9 +22,8 @@ from rq.registry import (
     StartedJobRegistry,
 )
 from rq.serializers import JSONSerializer
-from rq.worker import BaseWorker
 
-from app.domain.traceback_text import without_texts
+from app.jobpanel.shown import ShownJob, ShownWorker, shown_job, shown_worker
 
 QUEUED = "queued"
 _REGISTRIES: Mapping[str, type[BaseRegistry]] = {
@@ -46,19 +40,8 @@ REGISTRIES = (QUEUED, *_REGISTRIES)
 # Seconds for which jobs are changed one after the other before the request is answered; the rest is left.
 PATIENCE = 10.0
 _AT_ONCE = 500
-_SHOWN_OF_A_WORKER = 5
-# Descriptions that are ids; RQ's own repeat the arguments.
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # What RQ raises for fields that are not as it writes them.
 _UNREADABLE = (NoSuchJobError, ValueError, KeyError, TypeError, AssertionError)
-_OURS = re.compile(r"([0-9a-f]{28})-\d{1,9}")
-_FUNCTION = re.compile(r"[\w.]{1,100}")
-
-
-def turn_of(job_id: str) -> str | None:
-    """The turn that a job carries, as its id says (lua/queue.lua); None for a job that is none of ours."""
-    found = _OURS.fullmatch(job_id)
-    return found[1] if found else None
 
 
 class JobUnknown(Exception):
@@ -67,46 +50,6 @@ class JobUnknown(Exception):
 
 class JobNotFailed(Exception):
     """Only a failed job can be queued again."""
-
-
-@dataclass(frozen=True, slots=True)
-class ShownJob:
-    """One job.
-
-    name: its description where that is an id (of our jobs, the turn's), else the function it names.
-    error: where the last attempt failed and with which kind of error, None where it did not.
-    """
-
-    job_id: str
-    name: str
-    queue: str
-    status: str
-    created_at: datetime | None
-    enqueued_at: datetime | None
-    started_at: datetime | None
-    ended_at: datetime | None
-    worker: str | None
-    error: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class ShownWorker:
-    """One worker as it has last described itself. running: how many jobs; jobs: the ids of some of them."""
-
-    name: str
-    host: str | None
-    pid: int | None
-    queues: Sequence[str]
-    state: str
-    running: int
-    jobs: Sequence[str]
-    born_at: datetime | None
-    heard_at: datetime | None
-    done: int
-    failed: int
-    working_seconds: float
-    rq_version: str
-    python_version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,11 +91,11 @@ class JobPanel:
     def jobs(self, queue: str, registry: str, *, first: int, most: int, newest_first: bool) -> list[ShownJob]:
         """Those jobs from the place `first` on, counted from 0; jobs that have expired meanwhile are left out."""
         found = self._read(self._ids(queue, registry, first, most, newest_first))
-        return [_shown(job) for job in found if job is not None]
+        return [shown_job(job) for job in found if job is not None]
 
     def job(self, job_id: str) -> ShownJob:
         """One job. Raises JobUnknown."""
-        return _shown(self._fetch(job_id))
+        return shown_job(self._fetch(job_id))
 
     def dependencies(self, job_id: str) -> Mapping[str, bool]:
         """The ids of the jobs that this one waits for, and whether each is still there."""
@@ -162,7 +105,7 @@ class JobPanel:
     def workers(self) -> list[ShownWorker]:
         """All workers that RQ knows, those at work first."""
         workers = _SeenWorker.all(connection=self.connection, serializer=JSONSerializer)
-        return sorted((_shown_worker(worker) for worker in workers), key=lambda one: (one.state, one.name))
+        return sorted((shown_worker(worker) for worker in workers), key=lambda one: (one.state, one.name))
 
     def requeue(self, job_id: str) -> None:
         """Put a failed job into its queue again. Raises JobUnknown and JobNotFailed."""
@@ -279,60 +222,6 @@ class JobPanel:
         except _UNREADABLE:
             return None
         return job
-
-
-def _shown(job: Job) -> ShownJob:
-    status = job.get_status(refresh=False)
-    return ShownJob(
-        job_id=job.id,
-        name=_name(job),
-        queue=job.origin,
-        status=str(status.value if status else ""),
-        created_at=job.created_at,
-        enqueued_at=job.enqueued_at,
-        started_at=job.started_at,
-        ended_at=job.ended_at,
-        worker=job.worker_name,
-        error=_error(job) if status == JobStatus.FAILED else None,
-    )
-
-
-def _name(job: Job) -> str:
-    if _ID.fullmatch(job.description or ""):
-        return str(job.description)
-    try:
-        function = str(job.func_name)
-    except (DeserializationError, ValueError, TypeError):
-        return ""
-    return function if _FUNCTION.fullmatch(function) else ""
-
-
-def _error(job: Job) -> str | None:
-    try:
-        result = job.latest_result()
-    except (ValueError, TypeError, zlib.error):  # not as RQ writes it, or not as JSON
-        return ""
-    return without_texts(result.exc_string) if result is not None and result.exc_string else None
-
-
-def _shown_worker(worker: BaseWorker) -> ShownWorker:
-    running = worker.get_current_executions()
-    return ShownWorker(
-        name=worker.name,
-        host=worker.hostname,
-        pid=worker.pid,
-        queues=[queue.name for queue in worker.queues],
-        state=str(worker.get_state()),
-        running=len(running),
-        jobs=sorted(execution.job_id for execution in running)[:_SHOWN_OF_A_WORKER],
-        born_at=worker.birth_date,
-        heard_at=worker.last_heartbeat,
-        done=worker.successful_job_count,
-        failed=worker.failed_job_count,
-        working_seconds=worker.total_working_time,
-        rq_version=worker.version,
-        python_version=worker.python_version.split(" ", 1)[0],
-    )
 
 
 def _in_parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
