@@ -129,9 +129,7 @@ class _Attempts:
         if self._deadline.passed():
             raise AskError(Failure.OPENAI_TIMEOUT, code="deadline")
         asking, api = self._asking, self._assistant.api
-        engine = MeteredEngine(
-            asking.engines[api], api, asking.meter, self._held.openai_took, self._deadline.clock
-        )
+        engine = MeteredEngine(asking.engines[api], api, asking.meter, self._held.openai_took, self._deadline.clock)
         if self._conversation is None or self._maybe_there:
             # Something is sent with the key before the attempt is.
             self._enter_gate()
