@@ -64,6 +64,8 @@ constraints: ## pin the dependencies of pyproject.toml anew, with hashes (needs 
 	@command -v uv >/dev/null 2>&1 || { echo "uv is missing: see its documentation for how to install it." >&2; exit 1; }
 	uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-package pip --no-emit-index-url --no-header --quiet --output-file constraints.txt
+	uv pip compile pyproject.toml --extra sentry --constraint constraints.txt --universal --python-version 3.11 \
+	  --generate-hashes --no-emit-index-url --no-header --quiet --output-file deploy/constraints.txt
 	uv pip compile bench/requirements.in --constraint constraints.txt --universal --python-version 3.11 \
 	  --generate-hashes --no-emit-index-url --no-header --quiet --output-file bench/constraints.txt
 

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PRODUCT, BENCH = ROOT / "constraints.txt", ROOT / "bench" / "constraints.txt"
+# What is developed and tested with; of it, what a machine that only serves installs; what benchmarks compare with.
+PRODUCT = ROOT / "constraints.txt"
+DEPLOYED = ROOT / "deploy" / "constraints.txt"
+BENCH = ROOT / "bench" / "constraints.txt"
 
 _PIN = re.compile(r"^(?P<name>[a-z0-9][a-z0-9.-]*)==(?P<version>[^\s;]+)", re.MULTILINE)
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
