@@ -25,10 +25,13 @@ from app.services.delivering import Delivering
 from app.services.forwarding import Forwarder
 from app.services.metering import Counting
 from app.services.noting import Noting
+from app.services.retention import EVERY_SECONDS as RETENTION_EVERY_SECONDS
+from app.services.retention import Retention
 from app.services.switching import ProfileSwitching
 from app.storage.accounts import RedisAccounts
 from app.storage.connection import connect
 from app.storage.gates import RedisGates
+from app.storage.locks import RedisLocks
 from app.storage.metrics import RedisMetrics
 from app.storage.notes import RedisNotes
 from app.storage.pacing import KommoPace, RedisPace
@@ -36,6 +39,7 @@ from app.storage.presence import RedisPresence
 from app.storage.remembered import AccountsByVersion
 from app.storage.sealing import Sealer
 from app.storage.taking import RawTurn, RedisTaking
+from app.storage.texts import RedisTexts
 from app.storage.turns import RedisTurns
 from config.prices import read_prices
 from config.settings import Settings
@@ -110,6 +114,7 @@ class Runtime:
             public_url=settings.public_url,
             meter=counting,
         )
+        retention = Retention(RedisTexts(self.redis), RedisLocks(self.redis))
         presence = RedisPresence(self.redis)
         self._presence = presence
         self._threads = [
@@ -121,6 +126,7 @@ class Runtime:
             Every("hooks", HOOKS_EVERY_SECONDS, access.resume_hooks),
             Every("enlist", ENLIST_EVERY_SECONDS, access.health.enlist),
             Every("tokens", TOKENS_EVERY_SECONDS, access.health.look_round),
+            Every("retention", RETENTION_EVERY_SECONDS, lambda: _erase_texts(retention)),
         ]
 
     def work_on(self, taken: RawTurn) -> None:
@@ -238,6 +244,12 @@ def _asking(settings: Settings, redis: Redis, accounts: RedisAccounts, counting:
         identifier_key=(settings.secret_key or "").encode(),
         meter=counting,
     )
+
+
+def _erase_texts(retention: Retention) -> None:
+    erased = retention.sweep()
+    if erased:
+        log.info("texts_erased", turns=erased)
 
 
 def _write_all(noting: Noting) -> None:

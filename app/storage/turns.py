@@ -109,7 +109,6 @@ class RedisTurns:
             "most_a_minute": MOST_A_MINUTE,
             "most_of_a_text": MOST_OF_A_TEXT_A_MINUTE,
             "return_url_ttl": RETURN_URL_KEPT_MS,
-            "turns_kept": CLOSED_KEPT_MS + DAY_MS,
             "lease_until": new.accepted_at + self._lease_ms,
             "wake_at": new.deadline_at - int(self._timing.reserve * 1000),
         }
@@ -161,6 +160,7 @@ class RedisTurns:
                     keys.turn(hold.request_id),
                     keys.line(turn.account_id, turn.line or ""),
                     keys.conversation(turn.account_id, turn.line or ""),
+                    keys.past_conversations(turn.account_id, turn.line or ""),
                 ],
                 args=[json.dumps(parameters), *_pairs({**change.fields, **sealed})],
             )

@@ -65,7 +65,6 @@ redis.call('HSET', turn_key, unpack(ARGV, 3))
 redis.call('HSET', turn_key, 'accepted_at', p.now, 'deadline_at', p.deadline_at, 'decide_by', p.wake_at,
   'period', p.period, 'claims', 0)
 redis.call('ZADD', turns_key, p.now, p.turn_id)
-redis.call('ZREMRANGEBYSCORE', turns_key, '-inf', p.now - p.turns_kept)
 
 if refusal then
   redis.call('HSET', turn_key, 'status', 'refused', 'error_code', refusal, 'charge', 'none', 'weight', 0,

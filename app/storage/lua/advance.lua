@@ -3,7 +3,8 @@
 --
 -- A client of Redis that lost our answer sends the same change again; it is known by its id and answered as before.
 --
--- KEYS: turn, line, conversation   ARGV: 1 parameters (JSON)  2... fields to set, name and value in turn
+-- KEYS: turn, line, conversation, past conversations
+-- ARGV: 1 parameters (JSON)  2... fields to set, name and value in turn
 -- p.expect: allowed present states. p.status: the new one, nil to stay. p.charge: 'settle', 'release' or nil.
 -- p.steps: list of {step, details}. p.close_ttl: milliseconds to keep a turn that this closes, nil while it is open.
 -- p.note: a note on the lead becomes due with the closing. p.marks: the marks, in per cent, that a settlement may cross;
@@ -15,7 +16,7 @@
 -- line of the gate. p.result: of the RQ job, where the owner lets go.
 -- p.conversation: what is known of the client's conversation from now on; of the same one, what is not named stays.
 
-local turn_key, line_key, conversation_key = KEYS[1], KEYS[2], KEYS[3]
+local turn_key, line_key, conversation_key, past_key = unpack(KEYS)
 local p = cjson.decode(ARGV[1])
 local found = redis.call('HMGET', turn_key, 'status', 'owner', 'charge', 'weight', 'contact_keys', 'attempts', 'change',
   'answered', 'accepted_at', 'replayed_at')
@@ -50,7 +51,12 @@ if p.status then
 end
 
 if p.conversation then
-  if redis.call('HGET', conversation_key, 'conversation_id') ~= p.conversation.conversation_id then
+  local before = redis.call('HMGET', conversation_key, 'conversation_id', 'api')
+  if before[1] ~= p.conversation.conversation_id then
+    if before[1] then
+      -- Whoever forgets this client must find it.
+      redis.call('SADD', past_key, before[2] .. ' ' .. before[1])
+    end
     redis.call('DEL', conversation_key)
   end
   for name, value in pairs(p.conversation) do
@@ -148,8 +154,14 @@ end
 
 let_go(p.turn_id, p.now, p.now_iso, p.result)
 redis.call('ZREM', OPEN_KEY, p.turn_id)
-redis.call('PEXPIRE', turn_key, p.close_ttl)
-redis.call('PEXPIRE', turn_key .. ':steps', p.close_ttl)
+-- Longer where the account keeps texts for longer: the hourly round (services/retention.py) ends both together.
+local kept = p.close_ttl
+local days = tonumber(redis.call('HGET', 'bytegpt:account:' .. p.account, 'retention_days') or 0)
+if days > 30 then
+  kept = found[9] + (days + 1) * 86400000 - p.now
+end
+redis.call('PEXPIRE', turn_key, kept)
+redis.call('PEXPIRE', turn_key .. ':steps', kept)
 if p.note then
   redis.call('ZADD', NOTES_KEY, p.now, p.turn_id)
 end
