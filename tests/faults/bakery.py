@@ -1,6 +1,6 @@
 """A company with a bot at a service of its own, whose processes a test starts, stops, kills and freezes."""
 
-import socket
+import requests
 
 from app.childprocess import ChildProcess
 from app.domain.turn import Timing
@@ -36,8 +36,10 @@ class Bakery:
         wait_until(self._takes_webhooks, PATIENCE)
 
     def _takes_webhooks(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.stack.port)) == 0
+        try:
+            return requests.get(f"{self.stack.url}/healthz", timeout=2).status_code == 200
+        except requests.RequestException:
+            return False
 
     def worker(self) -> ChildProcess:
         """One more worker that is ready to answer."""

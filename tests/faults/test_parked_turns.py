@@ -2,6 +2,7 @@
 
 import signal
 import time
+from collections.abc import Callable
 
 import pytest
 
@@ -40,7 +41,9 @@ PARKED = [told_to_wait_by_openai, told_to_wait_by_kommo]
 
 
 @pytest.mark.parametrize("parked", PARKED)
-def test_a_worker_killed_when_its_turn_waits_takes_nothing_with_it(bakery: Bakery, parked: type) -> None:
+def test_a_worker_killed_when_its_turn_waits_takes_nothing_with_it(
+    bakery: Bakery, parked: Callable[[Bakery], tuple[Client, SentWebhook]]
+) -> None:
     worker = bakery.worker()
     client, webhook = parked(bakery)
     worker.kill_group()
@@ -57,7 +60,9 @@ def test_a_worker_killed_when_its_turn_waits_takes_nothing_with_it(bakery: Baker
 
 
 @pytest.mark.parametrize("parked", PARKED)
-def test_a_worker_that_is_stopped_does_not_wait_for_turns_that_wait(bakery: Bakery, parked: type) -> None:
+def test_a_worker_that_is_stopped_does_not_wait_for_turns_that_wait(
+    bakery: Bakery, parked: Callable[[Bakery], tuple[Client, SentWebhook]]
+) -> None:
     worker = bakery.worker()
     client, webhook = parked(bakery)
     asked_to_leave = time.monotonic()

@@ -13,6 +13,7 @@ from app.storage.gates import RedisGates
 from app.storage.scripts import script
 from sandbox.flows import recommended_flow
 from sandbox.kommo_chat import Client
+from sandbox.kommo_server import KommoSimulator
 from sandbox.kommo_webhook import SentWebhook
 from sandbox.stack import Company, Stack
 from tests.faults.evidence import End, Witness, answered_once, failed_once, request_id
@@ -111,11 +112,16 @@ class Walked:
         return [life for life in self.lives if life.ended == "in peace"]
 
 
+def patient_kommo() -> KommoSimulator:
+    """Kommo, where the door may take its time while so many workers start."""
+    return KommoSimulator(rate=None, webhook_timeout=10)
+
+
 def walk(directory: Path, scenario: Scenario) -> Walked:
     """Walk through one kind of turn with a service of its own."""
     seconds = LONGER_TURN_SECONDS if scenario.before or scenario.waits else TURN_SECONDS
     with (
-        Stack(directory, settings={**SETTINGS, "TURN_DEADLINE": str(seconds)}) as stack,
+        Stack(directory, settings={**SETTINGS, "TURN_DEADLINE": str(seconds)}, kommo=patient_kommo()) as stack,
         Nursery(stack.environment, directory / "workers.log") as nursery,
     ):
         stack.start("web")

@@ -123,7 +123,7 @@ def outages(tmp_path_factory: pytest.TempPathFactory, hasty: Stack) -> Iterator[
 def is_alive(stack: Stack) -> bool:
     try:
         return requests.get(f"{stack.url}/healthz", timeout=2).status_code == 200
-    except requests.ConnectionError:
+    except requests.RequestException:
         return False
 
 

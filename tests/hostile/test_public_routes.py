@@ -20,13 +20,17 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from app.domain.accounts import LOCALES
 from app.web.openapi.document import document
 from app.web.widget_caller import TOKEN_HEADER
 from tests.hostile.target import Target, effort, texts_in, tried
 from tests.webhooks import PUBLIC_URL, Door
 
 DOCUMENT = document(Door().app().url_map, PUBLIC_URL)
-_WRITTEN = json.dumps(DOCUMENT)
+# Words that stand in an answer because we say them: in the document, and on the page for an address that is wrong.
+_WRITTEN = json.dumps(DOCUMENT) + "".join(
+    Door().app().test_client().get(f"/help/errors/nothing?lang={language}").text for language in LOCALES
+)
 ROUTES = [(method.upper(), path) for path, operations in DOCUMENT["paths"].items() for method in operations]
 CHECKS = [
     status_code_conformance,

@@ -185,6 +185,22 @@ def test_after_the_wait_one_passes_and_the_others_wait_for_what_becomes_of_it(ru
     assert rush.work() == []
 
 
+@pytest.mark.parametrize("stage", ["probe", "one after another"])
+def test_a_newcomer_does_not_pass_before_the_first_in_line_though_nobody_has_looked_yet(rush: Rush, stage: str) -> None:
+    rush.close(1.0)
+    rush.accept(5)
+    rush.work()
+    if stage == "probe":
+        rush.store.clock.seconds += 1.05
+    else:
+        rush.pass_time(1.7, answering=True)
+        rush.store.clock.seconds += 3 * FIRST_SPACING
+    rush.accept(1)
+    assert rush.work() == []
+    rush.pass_time(10.0, answering=True)
+    assert [request_id for _, request_id in rush.asked] == rush.ids()
+
+
 def test_a_newcomer_is_the_probe_where_nobody_waits(store: Store) -> None:
     store.gates.close(GATE, 5.0, Failure.OPENAI_QUOTA)
     store.clock.seconds += 5.1

@@ -10,7 +10,7 @@ from app.domain.accounts import AccountUnknown
 from app.services.intake import Intake
 from app.storage.accounts import RedisAccounts
 from app.storage.integrations import IntegrationSecrets
-from app.storage.remembered import SECONDS, CurrentDirectory, RememberedDirectory, directories
+from app.storage.remembered import SECONDS, AccountsByVersion, CurrentDirectory, RememberedDirectory, directories
 from app.storage.sealing import Sealer
 from app.storage.turns import RedisTurns
 from tests.builders import ENCRYPTION_KEY, TIMING, a_webhook, an_account
@@ -110,3 +110,31 @@ def test_an_account_that_was_removed_is_not_accepted_from_memory(memory: Memory)
     memory.accounts.remove(31000001)
     with pytest.raises(AccountUnknown):
         memory.intake.accept(seen, a_webhook())
+
+
+def test_an_account_is_read_again_only_when_its_version_has_changed(memory: Memory, redis_client: redis.Redis) -> None:
+    known = AccountsByVersion(memory.accounts)
+    first = known.at(31000001, memory.account.version)
+    assert first == memory.account
+    changed = memory.accounts.replace(replace(memory.account, paused=True), memory.account.version)
+    assert known.at(31000001, first.version) is first
+    assert known.at(31000001, changed.version) == changed
+    redis_client.flushall()
+    assert known.at(31000001, changed.version) == changed
+
+
+def test_a_later_account_than_was_asked_for_is_told_as_it_is(memory: Memory) -> None:
+    known = AccountsByVersion(memory.accounts)
+    version = memory.account.version
+    changed = memory.accounts.replace(replace(memory.account, paused=True), version)
+    assert known.at(31000001, version) == changed
+
+
+def test_an_account_that_was_removed_is_forgotten(memory: Memory) -> None:
+    known = AccountsByVersion(memory.accounts)
+    version = memory.account.version
+    known.at(31000001, version)
+    memory.accounts.remove(31000001)
+    assert known.at(31000001, version + 1) is None
+    again = memory.accounts.add(an_account())
+    assert known.at(31000001, again.version) == again

@@ -115,20 +115,35 @@ def test_taking_makes_the_turn_its_workers_and_leaves_no_trace_of_it_in_the_queu
     assert not store.redis.exists(keys.queued(), keys.queued_of(OURS), f"{keys.queued()}:round")
 
 
-@pytest.mark.parametrize("gone", ["closed", "record", "held"])
+@pytest.mark.parametrize("gone", ["closed", "status", "held"])
 def test_what_is_not_to_be_worked_on_any_more_is_dropped_with_its_job(store: Store, gone: str) -> None:
     new, other = store.accept(line="contact-1"), store.accept(line="contact-2")
     (job,) = (job for job in turn_queue(store.redis).jobs if job.args == [new.request_id])
     match gone:
         case "closed":
             store.redis.zrem(keys.open_turns(), new.request_id)
-        case "record":
+        case "status":
             store.redis.hdel(keys.turn(new.request_id), "status")
         case "held":
             store.redis.hset(keys.turn(new.request_id), "owner", "somebody")
     assert [taken.turn.request_id for taken in store.next()] == [other.request_id]
     assert not store.redis.exists(job.key)
     assert store.steps(new) == ["accepted"]
+
+
+@pytest.mark.parametrize("waits", ["in the queue", "to leave"])
+def test_a_record_that_was_deleted_while_its_turn_waited_stops_nobody(store: Store, waits: str) -> None:
+    gone, other = store.accept(line="contact-1"), store.accept(line="contact-2")
+    if waits == "to leave":
+        held = store.next()
+        for taken in held:
+            store.advance(taken, ANSWERED)
+        store.turns.give_back([taken.hold for taken in held])
+    store.redis.delete(keys.turn(gone.request_id))
+    found = store.next() if waits == "in the queue" else store.departing()
+    assert [taken.turn.request_id for taken in found] == [other.request_id]
+    assert (store.next(), store.departing()) == ([], [])
+    assert not store.redis.exists(keys.queued(), keys.ready())
 
 
 def test_a_job_that_somebody_else_put_into_the_queue_is_handed_out_when_no_turn_waits(store: Store) -> None:

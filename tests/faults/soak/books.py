@@ -1,0 +1,184 @@
+"""The invariants: what must be true of every turn when all is quiet again, whatever went wrong."""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from app.domain.failures import Failure
+from app.domain.turn import CLOSED, Charge, Status
+from app.services.reporting import Reporting
+from app.services.usage_reporting import UsageReporting
+from app.storage import keys
+from app.storage.ledger import RedisLedger
+from app.storage.turns import RedisTurns
+from app.storage.usage import RedisUsage
+from sandbox.kommo_calls import ApiCall
+from sandbox.stack import Company, Stack
+from tests.builders import TIMING
+from tests.faults.soak.load import Said
+from tests.faults.soak.marks import Mark, Tally
+
+# Between the clock of the one who sent a webhook and that of the process that took it.
+LATE_TOLERANCE = 0.5
+OF_OPENAI = frozenset(failure for failure in Failure if failure.name.startswith(("OPENAI", "ASSISTANT")))
+_FIELDS = ("status", "charge", "error_code")
+
+Entries = Mapping[str, list[tuple[str, int]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What a kind of fault may bring about. failures: of OpenAI. late: that a deadline passes."""
+
+    failures: bool = False
+    late: bool = False
+
+
+class Books:
+    """Looks at everything that a batch of faults may have spoilt."""
+
+    def __init__(self, stack: Stack, companies: Sequence[Company], deadline: float) -> None:
+        """deadline: TURN_DEADLINE of the service."""
+        self._stack = stack
+        self._companies = companies
+        self._deadline = deadline
+        self._settled: dict[int, int] = defaultdict(int)
+        self._read_to: dict[int, bytes] = {}
+        self._ledger = RedisLedger(stack.redis)
+        turns = RedisTurns(stack.redis, stack.sealer, TIMING)
+        figures = UsageReporting(RedisUsage(stack.redis), b"key of the soak")
+        self._reporting = Reporting(stack.accounts, self._ledger, turns, figures)
+
+    def open_turns(self) -> int:
+        """How many turns have no end yet."""
+        return int(self._stack.redis.zcard(keys.open_turns()))
+
+    def look(self, said: Sequence[Said], marks: Sequence[Mark], allowed: Allowed) -> Tally:
+        """What a batch has done; called when all is quiet."""
+        tally = Tally(tried=len(marks), in_flight=sum(mark.in_flight for mark in marks))
+        entries = self._new_entries()
+        turn_ids = self._turn_ids(said)
+        records = self._records([turn_id for turn_id in turn_ids if turn_id])
+        answered = []
+        for each, turn_id in zip(said, turn_ids, strict=True):
+            if turn_id is None:
+                tally.refused += 1
+                continue
+            calls = self._stack.kommo.continues_of(each.webhook.return_url)
+            answered += [(each.webhook.sent_at, call.time) for call in calls if call.accepted]
+            self._look_at(each, turn_id, records[turn_id], calls, entries.get(turn_id, []), allowed, tally)
+        unknown = set(entries) - {turn_id for turn_id in turn_ids if turn_id} - {""}
+        if unknown:
+            tally.mischarged += len(unknown)
+            tally.breaches.append(f"{len(unknown)} turns in the ledger that no webhook became: {sorted(unknown)[:3]}")
+        self._look_at_counters(tally)
+        for mark in marks:
+            waits = [told - mark.at for sent, told in answered if sent >= mark.at]
+            if waits:
+                tally.next_answered.append(min(waits))
+            else:
+                tally.breaches.append("no message was answered that was sent after the fault")
+        return tally
+
+    def _look_at(
+        self,
+        said: Said,
+        turn_id: str,
+        record: tuple[str, str, str],
+        calls: Sequence[ApiCall],
+        entries: Sequence[tuple[str, int]],
+        allowed: Allowed,
+        tally: Tally,
+    ) -> None:
+        status, charge, error_code = record
+        tally.turns += 1
+        accepted = [call for call in calls if call.accepted]
+        if status == Status.UNDELIVERABLE:
+            tally.undeliverable += 1
+        if said.webhook.accepted and (
+            status not in CLOSED or (not accepted and status != Status.UNDELIVERABLE)
+        ):
+            tally.lost += 1
+            tally.breaches.append(f"{turn_id} is lost: {status or 'no record'}, {len(calls)} continue calls")
+        told = {json.dumps(call.body, sort_keys=True) for call in calls if call.status is None or call.status in (202, 404)}
+        if len(accepted) > 1 or len(told) > 1:
+            tally.doubled += 1
+            tally.breaches.append(f"{turn_id} was told {len(told)} things, {len(accepted)} accepted")
+        self._look_at_answer(said, turn_id, accepted, error_code, allowed, tally)
+        right = [("reserve", -1), ("settle", 0)] if charge == Charge.SETTLED else [("reserve", -1), ("release", 1)]
+        answer_obtained = not error_code
+        if list(entries) != right or (charge == Charge.SETTLED) != answer_obtained:
+            tally.mischarged += 1
+            tally.breaches.append(f"{turn_id} is mischarged: {status}, {charge}, {error_code or 'answered'}, {entries}")
+
+    def _look_at_answer(
+        self, said: Said, turn_id: str, accepted: Sequence[ApiCall], error_code: str, allowed: Allowed, tally: Tally
+    ) -> None:
+        for call in accepted:
+            told: Mapping[str, Any] = call.body["data"]
+            if told["status"] == "success" and not told["reply"].endswith(f": {said.text}"):
+                tally.lost += 1
+                tally.breaches.append(f"{turn_id} has another one's answer")
+            if call.time > said.webhook.sent_at + self._deadline + LATE_TOLERANCE:
+                tally.late += 1
+                if not allowed.late:
+                    seconds = call.time - said.webhook.sent_at
+                    tally.breaches.append(f"{turn_id} was answered after {seconds:.1f} s")
+        if error_code:
+            tally.failed += 1
+            if error_code in OF_OPENAI and not allowed.failures:
+                tally.breaches.append(f"{turn_id} blames OpenAI for a fault of ours: {error_code}")
+
+    def _look_at_counters(self, tally: Tally) -> None:
+        for company in self._companies:
+            account = company.account
+            period = self._ledger.period_now(account.zone)
+            counters = self._ledger.counters(account, period)
+            right = (self._settled[account.account_id], 0)
+            if (counters.used, counters.reserved) != right:
+                tally.mischarged += 1
+                found = (counters.used, counters.reserved)
+                tally.breaches.append(f"{company.project} has used and reserved {found} instead of {right}")
+            differences = self._reporting.audit(account.account_id, period, rebuild=False)["differences"]
+            if differences:
+                tally.mischarged += 1
+                tally.breaches.append(f"the ledger of {company.project} does not verify: {differences}")
+
+    def _turn_ids(self, said: Sequence[Said]) -> list[str | None]:
+        """The turn of each webhook, also of one whose 200 was lost; None where none was accepted."""
+        pipeline = self._stack.redis.pipeline(transaction=False)
+        for each in said:
+            pipeline.get(keys.return_url(each.company.account.account_id, each.webhook.return_url))
+        found = pipeline.execute() if said else []
+        return [
+            each.webhook.json()["request_id"] if each.webhook.accepted else (turn_id.decode() if turn_id else None)
+            for each, turn_id in zip(said, found, strict=True)
+        ]
+
+    def _records(self, turn_ids: Sequence[str]) -> dict[str, tuple[str, str, str]]:
+        pipeline = self._stack.redis.pipeline(transaction=False)
+        for turn_id in turn_ids:
+            pipeline.hmget(keys.turn(turn_id), *_FIELDS)
+        found = pipeline.execute() if turn_ids else []
+        return {
+            turn_id: cast("tuple[str, str, str]", tuple((value or b"").decode() for value in values))
+            for turn_id, values in zip(turn_ids, found, strict=True)
+        }
+
+    def _new_entries(self) -> dict[str, list[tuple[str, int]]]:
+        """The ledgers' entries since the last look, by turn."""
+        entries: dict[str, list[tuple[str, int]]] = defaultdict(list)
+        for company in self._companies:
+            account = company.account
+            key = keys.ledger(account.account_id, self._ledger.period_now(account.zone))
+            after = self._read_to.get(account.account_id)
+            found = cast("list[tuple[bytes, dict[bytes, bytes]]]", self._stack.redis.xrange(key, b"(" + after if after else "-"))
+            for entry_id, entry in found:
+                kind = entry[b"kind"].decode()
+                if kind in ("reserve", "settle", "release", "refuse"):
+                    entries[entry[b"turn"].decode()].append((kind, int(entry[b"requests"])))
+                    self._settled[account.account_id] += kind == "settle"
+                self._read_to[account.account_id] = entry_id
+        return entries
