@@ -14,7 +14,9 @@ log = structlog.get_logger(__name__)
 
 # How often it looks when it knows of nothing: calls may wait that another process, with an address of its own, was too
 # slow or too dead to make.
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.5
+# The same, while calls wait here.
+WAITING_LOOK_SECONDS = 0.1
 AFTER_A_FAULT_SECONDS = 1.0
 
 
@@ -56,4 +58,4 @@ class Departures(threading.Thread):
             return AFTER_A_FAULT_SECONDS
         for taken in found.turns:
             self._callers.run(taken.account_id, partial(self._run, taken))
-        return LOOK_SECONDS if found.again_after is None else min(found.again_after, LOOK_SECONDS)
+        return LOOK_SECONDS if found.again_after is None else min(found.again_after, WAITING_LOOK_SECONDS)

@@ -135,7 +135,7 @@ class ThreadWorker(SimpleWorker):
         elif found.more and not found.turns:
             # Those who wait have their share of this process.
             self._threads.wait_for_change(CROWDED_LOOK_SECONDS)
-        elif not found.turns:
+        elif not found.more:
             self._taking.wait_for_queued(LOOK_UP_SECONDS)
         return None
 

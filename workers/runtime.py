@@ -54,7 +54,7 @@ NOTES_EVERY_SECONDS = 1.0
 PRESENCE_EVERY_SECONDS = 3.0
 # Seconds for one call to Kommo (the vendor's own client: 5 and 20, kommo.md 9.2).
 KOMMO_TIMEOUTS = Timeouts(connect=5.0, silence=15.0)
-# How often turns are looked for whose worker is lost, whose wait is over or whose deadline is near.
+# How often turns are looked for whose worker is lost, whose wait is over, whose deadline is near or whose key opens.
 SWEEP_SECONDS = 0.2
 FEWEST_CALLERS = 8
 DRAIN_LOOK_SECONDS = 0.05
@@ -120,7 +120,6 @@ class Runtime:
         self._threads = [
             Every("leases", timing.lease / 4, self._leases.renew),
             Every("sweep", SWEEP_SECONDS, self._sweep),
-            Every("gates", SWEEP_SECONDS, self.taking.wake),
             Every("presence", PRESENCE_EVERY_SECONDS, lambda: presence.say(name, self.threads.load())),
             Every("notes", NOTES_EVERY_SECONDS, lambda: _write_all(noting)),
             Every("hooks", HOOKS_EVERY_SECONDS, access.resume_hooks),
@@ -172,6 +171,10 @@ class Runtime:
             log.info("turn_put_back", turn_id=request_id)
         for taken in found.overdue:
             self._callers.run(taken.account_id, partial(self._call_for, taken))
+        if found.moved:
+            self._departures.look()
+        if found.gates:
+            self.taking.wake()
 
     def start(self) -> None:
         """Begin to look after leases, presence and notes."""

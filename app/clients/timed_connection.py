@@ -51,7 +51,8 @@ class Exchange:
     """One request and its answer, as the connection that carries them keeps it.
 
     connect: seconds for name, TCP and TLS together. silence: the longest gap between two bytes of the answer.
-    pause: seconds to let bytes gather before each read. connect_failure: our word for why no connection came about.
+    pause: seconds to let bytes gather before each read, as long as they come in faster than that.
+    connect_failure: our word for why no connection came about.
     """
 
     deadline: Deadline
@@ -62,6 +63,17 @@ class Exchange:
     connect_failure: str | None = None
     pause: float = 0.0
     heard_at: float = field(default_factory=time.monotonic)
+    _crowded: bool = False
+
+    def gather(self) -> None:
+        """Wait before a read, where pieces follow each other closely: waking for each costs more than reading it."""
+        if self.pause and self._crowded:
+            time.sleep(min(self.pause, self.deadline.left()))
+
+    def heard(self, waited: float) -> None:
+        """Something came, after so many seconds of waiting for it, those of `gather` not counted."""
+        self.heard_at = time.monotonic()
+        self._crowded = waited < (self.pause * _AT_ONCE if self._crowded else self.pause)
 
     def connect_wait(self) -> float:
         """Seconds that a connection may still take to come about."""
@@ -71,6 +83,9 @@ class Exchange:
         """Seconds to wait for the next byte."""
         return max(SHORTEST_WAIT, min(self.silence, self.deadline.left()))
 
+
+# What comes within this share of a pause was there already.
+_AT_ONCE = 0.2
 
 current_exchange: ContextVar[Exchange] = ContextVar("current_exchange")
 
@@ -108,13 +123,13 @@ class _TimedReader(io.RawIOBase):
         exchange = self._exchange
         if exchange.deadline.passed():
             raise TimeoutError("the deadline has passed")
-        if exchange.pause:
-            time.sleep(min(exchange.pause, exchange.deadline.left()))
+        exchange.gather()
         self._sock.settimeout(exchange.read_wait())
+        began = time.monotonic()
         received = self._raw.readinto(buffer)
         if received:
             exchange.stage = Stage.ANSWERING
-            exchange.heard_at = time.monotonic()
+            exchange.heard(time.monotonic() - began)
         return received
 
     def close(self) -> None:

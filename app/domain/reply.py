@@ -61,6 +61,11 @@ def answered_body(
     return _body(None, shown, origin, reply_mode, request_id, remaining)
 
 
+def with_remaining(body: dict[str, Any], remaining: int) -> dict[str, Any]:
+    """The same body with another number of requests that are left: it is known only when the answer is charged."""
+    return {**body, "data": {**body["data"], "remaining": str(remaining)}}
+
+
 def failed_body(
     failure: Failure,
     failure_text: str,

@@ -76,7 +76,7 @@ class Answering:
             return
         try:
             answer, gate = self.asking.answer(held, account, deadline)
-            reply.answered_body(
+            held.shown = reply.answered_body(
                 answer.text,
                 origin=held.turn.origin,
                 reply_mode=account.reply_mode,

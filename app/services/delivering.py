@@ -143,6 +143,8 @@ class _Delivery:
                 request_id=turn.request_id,
                 remaining=turn.remaining,
             )
+        if failure is None and self._held.shown is not None:
+            return reply.with_remaining(self._held.shown, turn.remaining)
         if failure is None:
             return reply.answered_body(
                 turn.answer or "",

@@ -39,6 +39,9 @@ class HeldTurn:
         self._departure = Departure(taken.egress) if taken.egress else None
         self.turn = taken.turn
         self.conversation = taken.conversation
+        # The body of the continue call with the answer, but for what is left of the month; made once, for Markdown
+        # takes its time. None where the answer is of an earlier taking.
+        self.shown: dict[str, Any] | None = None
         self._meter = meter
         self._clock = clock
         waited_ms = clock() * 1000 - taken.turn.gated_at if taken.turn.gated else 0.0

@@ -56,6 +56,17 @@ def repeated(
                 return
             failed = yield wait
 
+    # Most first tries bring what is wanted, and all that is prepared for others is CPU.
+    try:
+        return attempt()
+    except error as failed:
+        first: list[Error] = [failed]
+
+    def next_attempt() -> Result:
+        if first:
+            raise first.pop()
+        return attempt()
+
     decorated = backoff.on_exception(
         # backoff sends the exception into the generator; its annotation leaves that out.
         cast("Callable[..., Generator[float, Any, None]]", waits),
@@ -66,7 +77,7 @@ def repeated(
         on_backoff=lambda details: before_wait(cast("Error", details["exception"]), details["wait"]),
         logger=None,
     )
-    return decorated(attempt)()
+    return decorated(next_attempt)()
 
 
 def next_wait(own: float, asked: float | None, left: float, last_try: float | None = None) -> float | None:

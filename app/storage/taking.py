@@ -13,7 +13,7 @@ from app.domain.turn import Hold, Taken, Timing
 from app.storage import keys
 from app.storage.availability import availability
 from app.storage.pacing import MICRO, KommoPace
-from app.storage.scripts import script
+from app.storage.scripts import Bell, script
 from app.storage.sealing import Sealer
 from app.storage.turn_record import conversation_of, turn_of
 from app.storage.turns import iso
@@ -68,10 +68,16 @@ class Departing:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What the sweep found. lost: ids of turns whose worker was lost. overdue: turns to tell about at once."""
+    """What the sweep found.
 
+    moved: turns may wait elsewhere now. lost: ids of turns whose worker was lost. overdue: turns to tell about at once.
+    gates: some gate is not known to be open.
+    """
+
+    moved: bool = False
     lost: tuple[str, ...] = ()
     overdue: tuple[RawTurn, ...] = ()
+    gates: bool = False
 
 
 class RedisTaking:
@@ -96,6 +102,7 @@ class RedisTaking:
         self._pace = pace.arguments()
         self._worker = worker
         self._clock = clock
+        self._bell = Bell(redis, keys.bell())
         self._take = script(redis, "take")
         self._claim = script(redis, "claim")
         self._depart = script(redis, "depart")
@@ -111,7 +118,7 @@ class RedisTaking:
     def wait_for_queued(self, seconds: float) -> None:
         """Return when something may have come into the queue, or so many seconds have passed."""
         with availability():
-            self._redis.blpop([keys.bell()], timeout=seconds)
+            self._bell.wait(seconds)
 
     def one(self, hold: Hold) -> RawTurn | None:
         """Take a certain turn; None when it is closed, unknown, or another worker holds it."""
@@ -143,8 +150,10 @@ class RedisTaking:
         """Look after turns whose worker is lost or whose wait is over, and take up to so many that are overdue."""
         reserve = int(self._timing.reserve * 1000)
         with availability():
-            _, lost, overdue = self._sweep(args=[self._parameters(most, {}, reserve=reserve, looked_at=SWEPT_AT_ONCE)])
-        return Swept(tuple(turn_id.decode() for turn_id in lost), _all(overdue))
+            looked_at, lost, overdue, gates = self._sweep(
+                args=[self._parameters(most, {}, reserve=reserve, looked_at=SWEPT_AT_ONCE)]
+            )
+        return Swept(bool(looked_at), tuple(turn_id.decode() for turn_id in lost), _all(overdue), bool(gates))
 
     def any_ready(self) -> bool:
         """Whether continue calls wait for their moment."""
@@ -159,9 +168,10 @@ class RedisTaking:
 
     def _parameters(self, most: int, crowded: Mapping[int, int], **more: Any) -> str:
         now = self._now()
+        random = secrets.token_hex(8 * most)
         return json.dumps(
             {
-                "tokens": [secrets.token_hex(8) for _ in range(most)],
+                "tokens": [random[place : place + 16] for place in range(0, len(random), 16)],
                 "worker": self._worker,
                 "now": now,
                 "now_iso": iso(now),

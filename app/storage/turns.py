@@ -294,4 +294,6 @@ def _hold_arguments(holds: list[Hold]) -> list[str]:
 
 def iso(milliseconds: int) -> str:
     """A time as RQ writes it (rq/utils.py, utcformat)."""
-    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return (
+        datetime.fromtimestamp(milliseconds / 1000, UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
+    )

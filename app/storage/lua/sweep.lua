@@ -9,7 +9,8 @@
 -- ARGV: 1 parameters (JSON)
 -- p.tokens: an owner's token for each overdue turn that the asking process could take now. p.reserve: milliseconds kept
 -- for the continue call. p.looked_at: how many to look at, at most.
--- Returns how many were looked at, the ids whose worker was lost, and the overdue turns, each as holding.lua tells it.
+-- Returns how many were looked at, the ids whose worker was lost, the overdue turns, each as holding.lua tells it, and
+-- whether there are gates to look after (wake.lua).
 
 local p = cjson.decode(ARGV[1])
 local lost, overdue, tokens = {}, {}, 0
@@ -61,4 +62,4 @@ for _, turn_id in ipairs(expired) do
     end
   end
 end
-return {#expired, lost, overdue}
+return {#expired, lost, overdue, redis.call('EXISTS', GATES)}
