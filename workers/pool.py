@@ -2,8 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -20,6 +20,7 @@ from rq.worker import WorkerStatus
 
 from app.domain.acceptance import StoreUnavailable
 from app.jobqueue import ALLOWED_JOBS
+from app.storage.availability import availability
 from app.storage.taking import RawTurn, RedisTaking
 from workers.slots import Slots
 
@@ -149,7 +150,7 @@ class ThreadWorker(SimpleWorker):
         """Let the dashboard show the job as failed. Its turn goes on: its lease runs out, and a new job takes over."""
         if taken.job is None:
             return
-        with suppress(NoSuchJobError, RedisConnectionError, RedisTimeoutError):
+        with suppress(NoSuchJobError), _as_far_as_redis_lets():
             job = Job.fetch(taken.job, connection=self.connection, serializer=self.serializer)
             execution = Execution(taken.hold.token, job.id, self.connection, self.name)
             self._finalize_failure(job, self.queues[0], execution, _raised(error))
@@ -173,15 +174,15 @@ class ThreadWorker(SimpleWorker):
             return False
         return bool(super().perform_job(job, queue, execution))
 
-    # What RQ's loop does around every job. A Redis that is away must not end the worker there: the taking that follows
-    # meets the same fault and waits.
+    # What RQ's loop does around every job. A Redis that is away, or takes no writes, must not end the worker there: the
+    # taking that follows meets the same fault and waits.
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """Tell RQ now and then that this worker lives; every job would do it otherwise."""
         if pipeline is not None:
             super().heartbeat(timeout, pipeline)
         elif time.monotonic() - self._last_beat >= HEARTBEAT_SECONDS:
-            with suppress(RedisConnectionError, RedisTimeoutError):
+            with _as_far_as_redis_lets():
                 super().heartbeat(timeout)
                 self._last_beat = time.monotonic()
 
@@ -190,7 +191,7 @@ class ThreadWorker(SimpleWorker):
 
     def run_maintenance_tasks(self) -> None:
         """Tidy RQ's registries."""
-        with suppress(RedisConnectionError, RedisTimeoutError):
+        with _as_far_as_redis_lets():
             super().run_maintenance_tasks()  # type: ignore[no-untyped-call]
 
     def procline(self, message: str) -> None:
@@ -204,16 +205,23 @@ class ThreadWorker(SimpleWorker):
     def _show_state(self) -> None:
         if time.monotonic() - self._last_shown >= SHOW_STATE_SECONDS:
             self._last_shown = time.monotonic()
-            with suppress(RedisConnectionError, RedisTimeoutError):
+            with _as_far_as_redis_lets():
                 self.set_state(WorkerStatus.BUSY if self._threads.busy() else WorkerStatus.IDLE)
 
     def teardown(self) -> None:
         """Finish what is held, then sign off."""
         self.takes_no_more.set()
         self._threads.finish()
-        with suppress(RedisConnectionError, RedisTimeoutError):
+        with _as_far_as_redis_lets():
             self.set_state(WorkerStatus.IDLE)
             super().teardown()  # type: ignore[no-untyped-call]
+
+
+@contextmanager
+def _as_far_as_redis_lets() -> Iterator[None]:
+    """Leave RQ's book-keeping where Redis is away, out of memory, full or a replica: it is only for the dashboard."""
+    with suppress(StoreUnavailable), availability():
+        yield
 
 
 def _raised(error: Exception) -> tuple[type[Exception], Exception, None]:

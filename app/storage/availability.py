@@ -15,8 +15,11 @@ from redis.exceptions import (
 from app.domain.acceptance import StoreUnavailable
 
 _AWAY = (ConnectionError, TimeoutError, BusyLoadingError, ReadOnlyError, OutOfMemoryError)
-# Answers of a server that is there and refuses to work: out of memory, its disk full, or a script in its way.
-_REFUSING = ("OOM", "MISCONF", "READONLY", "LOADING", "MASTERDOWN", "BUSY", "NOREPLICAS")
+# Answers of a server that is there and refuses to work: out of memory, its disk full, a script in its way, or another
+# one in its place (UNBLOCKED goes to those who wait when that happens).
+_REFUSING = ("OOM", "MISCONF", "READONLY", "LOADING", "MASTERDOWN", "BUSY", "NOREPLICAS", "UNBLOCKED")
+
+_IN_A_PIPELINE = " of pipeline caused error: "
 
 
 @contextmanager
@@ -27,6 +30,8 @@ def availability() -> Iterator[None]:
     except _AWAY as error:
         raise StoreUnavailable(type(error).__name__) from error
     except ResponseError as error:
-        if str(error).startswith(_REFUSING):
-            raise StoreUnavailable(str(error).split(" ", 1)[0]) from error
+        # redis-py puts the command in front of what a pipeline was answered.
+        told = str(error).rpartition(_IN_A_PIPELINE)[2]
+        if told.startswith(_REFUSING):
+            raise StoreUnavailable(told.split(" ", 1)[0]) from error
         raise

@@ -108,11 +108,12 @@ class Moments:
     @contextmanager
     def aside(self) -> Iterator[None]:
         """What happens inside is no step of a turn: a connection comes about."""
+        already = getattr(self._thread, "aside", False)
         self._thread.aside = True
         try:
             yield
         finally:
-            self._thread.aside = False
+            self._thread.aside = already
 
     def command(self, packed: Any) -> None:
         """A command, or a pipeline of them, is about to leave."""
@@ -176,6 +177,7 @@ def _watch_redis(moments: Moments) -> None:
 
     def send(plain: Callable[..., Any]) -> Callable[..., Any]:
         def watched(self: Any, command: Any, *args: Any, **kwargs: Any) -> Any:
+            self.connect()  # before the command is, or what is said in connecting would take its place
             moments.command(command)
             return plain(self, command, *args, **kwargs)
 

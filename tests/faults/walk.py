@@ -185,8 +185,9 @@ class _Walk:
             gates.close(gates.name(key), WAIT_SECONDS, Failure.OPENAI_QUOTA)
         elif self._scenario.waits == "moment":
             seconds, microseconds = self._stack.redis.time()
-            moment = int((seconds + WAIT_SECONDS) * 1_000_000) + microseconds
-            self._stack.redis.set(keys.pace_of_egress("default"), moment, px=int(WAIT_SECONDS * 1000))
+            now = seconds * 1_000_000 + microseconds
+            told = f"{now + int(WAIT_SECONDS * 1_000_000)} {now}"
+            self._stack.redis.set(keys.pace_of_egress("default"), told, px=int(WAIT_SECONDS * 1000))
 
     def _begin(self, moment: int) -> Iterator[Chat]:
         """One client writes; where another waits in line, the same contact does so on a second channel too."""

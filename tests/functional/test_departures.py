@@ -42,9 +42,10 @@ class Rush:
 def hold_back(stack: Stack, names: tuple[str, ...]) -> None:
     """Let no call leave from any address for some seconds."""
     seconds, microseconds = stack.redis.time()
-    moment = int((seconds + HELD_BACK) * 1_000_000) + microseconds
+    now = seconds * 1_000_000 + microseconds
+    moment = now + int(HELD_BACK * 1_000_000)
     for name in names:
-        stack.redis.set(keys.pace_of_egress(name), moment, px=int(HELD_BACK * 1000))
+        stack.redis.set(keys.pace_of_egress(name), f"{moment} {now}", px=int(HELD_BACK * 1000))
 
 
 def ready(stack: Stack) -> int:

@@ -88,6 +88,19 @@ def a_store(client: redis.Redis, pace: KommoPace) -> Store:
 # --- one after another ----------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    "key", [keys.pace_of_egress("default"), keys.pace_of_account(OURS)], ids=["address", "account"]
+)
+@pytest.mark.parametrize(("written", "leaves_at_once"), [(60.0, True), (-1.0, False)], ids=["put back", "going on"])
+def test_a_clock_that_was_put_back_holds_no_call_up(
+    redis_client: redis.Redis, key: str, written: float, leaves_at_once: bool
+) -> None:
+    seconds, _ = redis_client.time()
+    redis_client.set(key, f"{int((seconds + 61) * 1e6)} {int((seconds + written) * 1e6)}")
+    departure = RedisPace(redis_client, a_pace()).departure(OURS)
+    assert (departure is not None and departure.wait == 0.0) is leaves_at_once
+
+
 @pytest.mark.parametrize("addresses", [1, 2])
 def test_from_each_address_leave_so_many_a_second_whoever_lets_them(redis_client: redis.Redis, addresses: int) -> None:
     store = a_store(redis_client, a_pace(egress=("one", "two")[:addresses]))

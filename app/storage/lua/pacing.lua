@@ -1,9 +1,9 @@
 -- The moments at which calls to Kommo may leave: from an egress address, and for an account.
 --
--- Generic cell rate: a bucket remembers when its next call may leave. Redis' clock, because all machines share it and
--- only differences count. No burst: a call every 1/rate seconds is what keeps any window of a second under Kommo's
--- seven. pace.egress: {name, microseconds between calls} of each address of the asking machine; pace.account: the
--- microseconds between calls for one account.
+-- Generic cell rate: a bucket remembers when its next call may leave, and when that was written. Redis' clock, because
+-- all machines share it and only differences count. No burst: a call every 1/rate seconds is what keeps any window of a
+-- second under Kommo's seven. pace.egress: {name, microseconds between calls} of each address of the asking machine;
+-- pace.account: the microseconds between calls for one account.
 
 local PACE = 'bytegpt:pace:'
 
@@ -12,12 +12,19 @@ local function microseconds()
   return clock[1] * 1000000 + clock[2]
 end
 
+-- What was written at a moment that has not come yet was written before the clock was put back: all calls would wait
+-- until it has caught up.
 local function moment_of(key, now)
-  return math.max(now, tonumber(redis.call('GET', key) or 0))
+  local moment, written_at = string.match(redis.call('GET', key) or '', '^(%d+) (%d+)$')
+  if not moment or tonumber(written_at) > now then
+    return now
+  end
+  return math.max(now, tonumber(moment))
 end
 
 local function reserve_until(key, moment, now)
-  redis.call('SET', key, string.format('%.0f', moment), 'PX', math.ceil((moment - now) / 1000) + 1000)
+  local value = string.format('%.0f %.0f', moment, now)
+  redis.call('SET', key, value, 'PX', math.ceil((moment - now) / 1000) + 1000)
 end
 
 local function account_moment(account, now)
