@@ -32,6 +32,8 @@ PARTS: dict[str, Part] = {
     "door": _command("door", "--requests", "300", "--rounds", "2"),
     "ledger": _run("ledger"),
     "memory": _run("memory"),
+    "pages": _run("pages"),
+    "departures": _run("departures"),
     "fairness": _run("fairness"),
     "pieces": _run("pieces"),
     "workers": _run("workers"),
