@@ -30,7 +30,7 @@ class Fault:
     after_effect: the call does its work first and only its answer suffers.
     """
 
-    kind: Literal["answer", "hang", "reset"]
+    kind: Literal["answer", "hang", "reset", "garbage", "trickle"]
     status: int = 0
     retry_after: int | None = None
     location: str | None = None
@@ -46,6 +46,16 @@ def hang(*, after_effect: bool = False) -> Fault:
 def reset(*, after_effect: bool = False) -> Fault:
     """The connection is reset. With after_effect: the answer is lost, the work is done."""
     return Fault("reset", after_effect=after_effect)
+
+
+def garbage(*, after_effect: bool = False) -> Fault:
+    """An answer that is no HTTP."""
+    return Fault("garbage", after_effect=after_effect)
+
+
+def trickle() -> Fault:
+    """The work is done; its answer is a 200 whose body never ends, though a byte comes from time to time."""
+    return Fault("trickle", after_effect=True)
 
 
 def status(code: int, *, retry_after: int | None = None, after_effect: bool = False) -> Fault:

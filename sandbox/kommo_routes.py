@@ -4,7 +4,6 @@ import asyncio
 import itertools
 import json
 import socket
-import struct
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -33,10 +32,11 @@ from sandbox.kommo_faults import Fault, FaultBoard, Route
 from sandbox.kommo_limits import Admission, RateLimiter
 from sandbox.kommo_tokens import ACCESS_LIFETIME, Access, Integration, TokenRefused
 from sandbox.kommo_validation import continue_refusals, note_refusals
+from sandbox.serving import RESET_ON_CLOSE
 
 _MAX_BODY = 4 * 1024 * 1024
-# SO_LINGER with a time of 0: closing sends RST instead of FIN.
-_LINGER_NOT = struct.pack("ii", 1, 0)
+GARBAGE = bytes(range(256)) * 4
+TRICKLE_SECONDS = 0.2
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -292,6 +292,11 @@ async def _suffered(
     if fault.kind == "reset":
         _reset(request)
         return None
+    if fault.kind == "garbage":
+        _answer_garbage(request)
+        return None
+    if fault.kind == "trickle":
+        return await _trickle(request)
     if fault.status == 0:
         return genuine
     if fault.location is not None:
@@ -299,10 +304,27 @@ async def _suffered(
     return refused(fault.status, fault.retry_after)
 
 
+def _answer_garbage(request: web.Request) -> None:
+    """Something that is no HTTP, and the end of the connection."""
+    transport = request.transport
+    if transport is not None:
+        transport.write(GARBAGE)
+        transport.close()
+
+
+async def _trickle(request: web.Request) -> web.StreamResponse:
+    """The head of a 200, and then a byte of its body from time to time, for ever."""
+    answer = web.StreamResponse(headers={"Content-Type": "application/json", "Content-Length": "1000000"})
+    await answer.prepare(request)
+    while True:
+        await answer.write(b" ")
+        await asyncio.sleep(TRICKLE_SECONDS)
+
+
 def _reset(request: web.Request) -> None:
     transport = request.transport
     if transport is not None:
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOT)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         transport.abort()
 
 

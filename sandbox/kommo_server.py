@@ -1,10 +1,9 @@
 """The simulated Kommo: accounts on hosts of their own, real sockets, everything recorded."""
 
 import asyncio
-import socket
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self, TypeVar
@@ -20,7 +19,7 @@ from sandbox.kommo_limits import RateLimiter, RateRules, busiest_second
 from sandbox.kommo_routes import Exchange, KommoRoutes
 from sandbox.kommo_tokens import Integration
 from sandbox.kommo_webhook import SentWebhook, WebhookSender
-from sandbox.serving import BACKLOG, HOST, Server
+from sandbox.serving import HOST, Door, Server
 
 T = TypeVar("T")
 
@@ -34,7 +33,7 @@ class _Inside:
     loop: asyncio.AbstractEventLoop
     runner: web.AppRunner
     sender: WebhookSender
-    listening: list[socket.socket] = field(default_factory=list)
+    doors: list[Door] = field(default_factory=list)
 
 
 class KommoSimulator:
@@ -59,10 +58,12 @@ class KommoSimulator:
         public_redirect_uri: str | None = None,
         loopback_addresses: bool = False,
         clock: Callable[[], float] = time.time,
+        host: str = HOST,
     ) -> None:
         """rate, retry_after, block_after, block_seconds: see RateRules; rate None switches the limit off.
 
         webhook_timeout: seconds that Kommo waits for the 200. clock: for tokens, in seconds since the epoch.
+        host: the address of this machine at which accounts have their ports.
         """
         self.faults = FaultBoard()
         self.public_integration = Integration(redirect_uri=public_redirect_uri, public=True)
@@ -73,6 +74,7 @@ class KommoSimulator:
         self._loopback_addresses = loopback_addresses
         self._opened_addresses = 0
         self._clock = clock
+        self._host = host
         self._inside: _Inside
         self._platform: Platform
         self._accounts: list[Account] = []
@@ -95,7 +97,7 @@ class KommoSimulator:
         )
         shared = self._routes.shared_application()
         shared.cleanup_ctx.append(self._resources)
-        self._server = Server(shared)
+        self._server = Server(shared, host=host)
 
     # --- life ---------------------------------------------------------------------------------------------------
 
@@ -106,7 +108,7 @@ class KommoSimulator:
             lock=self._lock,
             sender=self._inside.sender,
             clock=self._clock,
-            api_domain=f"{HOST}:{self._server.port}",
+            api_domain=f"{self._host}:{self._server.port}",
             address_of=self._address_of,
             sent=self._sent,
         )
@@ -129,7 +131,7 @@ class KommoSimulator:
         """The template of an account's address, with `{subdomain}` in it."""
         if self._loopback_addresses:
             return f"http://127.0.0.{{subdomain}}:{self._server.port}"
-        return f"http://{HOST}:{{subdomain}}"
+        return f"http://{self._host}:{{subdomain}}"
 
     # --- accounts -----------------------------------------------------------------------------------------------
 
@@ -152,6 +154,16 @@ class KommoSimulator:
             self._left |= {place: (account, old_answers) for place, other in self._hosts.items() if other is account}
             self._hosts = {place: other for place, other in self._hosts.items() if other is not account}
         self._open_host(account)
+
+    def shut(self) -> None:
+        """Let every account's host refuse connections until `open`, and throw away those that stand."""
+        for door in self._inside.doors:
+            self._wait_for(door.shut())
+
+    def open(self) -> None:
+        """Let the hosts take connections again."""
+        for door in self._inside.doors:
+            self._wait_for(door.open())
 
     # --- the hooks of OAuth -------------------------------------------------------------------------------------
 
@@ -263,21 +275,23 @@ class KommoSimulator:
         async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
             self._inside = _Inside(loop, runner, WebhookSender(loop, session, self._webhook_timeout))
             yield
-            await close_hosts(runner, self._inside.listening)
+            await close_hosts(runner, self._inside.doors)
 
     def _open_host(self, account: Account) -> None:
         host, port = self._next_place()
-        opened = socket.create_server((host, port), backlog=BACKLOG)
-        host, port = opened.getsockname()
-        self._inside.listening.append(opened)
-        asyncio.run_coroutine_threadsafe(web.SockSite(self._inside.runner, opened).start(), self._inside.loop).result()
+        door = Door(self._inside.runner, host, port)
+        self._wait_for(door.open())
+        self._inside.doors.append(door)
         with self._lock:
-            self._hosts[host, port] = account
-            account.subdomain = host.rpartition(".")[2] if self._loopback_addresses else str(port)
+            self._hosts[host, door.port] = account
+            account.subdomain = host.rpartition(".")[2] if self._loopback_addresses else str(door.port)
+
+    def _wait_for(self, work: Coroutine[None, None, None]) -> None:
+        asyncio.run_coroutine_threadsafe(work, self._inside.loop).result()
 
     def _next_place(self) -> tuple[str, int]:
         if not self._loopback_addresses:
-            return HOST, 0
+            return self._host, 0
         self._opened_addresses += 1
         return f"127.0.0.{1 + self._opened_addresses}", self._server.port
 
@@ -305,15 +319,12 @@ class KommoSimulator:
             self._happened.notify_all()
 
 
-async def close_hosts(runner: web.AppRunner, listening: Iterable[socket.socket]) -> None:
+async def close_hosts(runner: web.AppRunner, doors: Iterable[Door]) -> None:
     """Close hosts together with the connections that they accepted in the very last moment.
 
-    asyncio needs three turns of its loop to hand an accepted connection to aiohttp; whatever is still on its way when
-    the listening socket is closed would stay open for ever. So nothing more is accepted first.
+    Whatever is still on its way when the listening socket is closed would stay open for ever, so nothing more is
+    accepted first.
     """
-    loop = asyncio.get_running_loop()
-    for one in listening:
-        loop.remove_reader(one)
-    for _ in range(3):
-        await asyncio.sleep(0)
+    for door in doors:
+        await door.deafen()
     await runner.cleanup()

@@ -18,7 +18,7 @@ from sandbox.openai_answers import Answerer, answer
 from sandbox.openai_door import PREFIX, WORLD, add_headers, door
 from sandbox.openai_faults import rule_of
 from sandbox.openai_state import Call, Json, World
-from sandbox.serving import Server
+from sandbox.serving import HOST, Server
 
 # Room for the longest message that must be refused by its length and not by its bytes.
 LARGEST_BODY = 64 * 1024 * 1024
@@ -42,10 +42,12 @@ class OpenAISimulator:
     Everything may be called from any thread, before, during and after serving.
     """
 
-    def __init__(self, port: int = 0, answerer: Answerer = answer, calls_kept: int | None = None) -> None:
-        """calls_kept: how many of the newest requests are recorded; None is all."""
+    def __init__(
+        self, port: int = 0, answerer: Answerer = answer, calls_kept: int | None = None, host: str = HOST
+    ) -> None:
+        """calls_kept: how many of the newest requests are recorded; None is all. host: an address of this machine."""
         self._world = World(answerer, calls_kept)
-        self._server = Server(application(self._world), port)
+        self._server = Server(application(self._world), port, host)
 
     # --- serving ------------------------------------------------------------------------------------------------
 
@@ -66,6 +68,14 @@ class OpenAISimulator:
     def stop(self) -> None:
         """Drop every connection and everything that still runs; what was recorded can still be read."""
         self._server.stop()
+
+    def shut(self) -> None:
+        """Refuse connections until `open`, and throw away those that stand."""
+        self._server.shut()
+
+    def open(self) -> None:
+        """Take connections again."""
+        self._server.open()
 
     def __enter__(self) -> Self:
         self.start()

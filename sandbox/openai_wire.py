@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import struct
 from typing import Any
 
 from aiohttp import web
@@ -11,12 +10,11 @@ from sandbox.openai_errors import ApiError
 from sandbox.openai_events import EventLog, encode
 from sandbox.openai_exchange import EXCHANGE
 from sandbox.openai_faults import Rule, Stage
+from sandbox.serving import RESET_ON_CLOSE
 
 # No charset, which readers may take for ISO-8859-1 (openai.md 6.1).
 STREAM_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
 JSON_HEADERS = {"Content-Type": "application/json"}
-# SO_LINGER of zero seconds: closing sends RST.
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
 def json_answer(body: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

@@ -58,12 +58,14 @@ class Stack:
         settings: Mapping[str, str] | None = None,
         kommo: KommoSimulator | None = None,
         openai: OpenAISimulator | None = None,
+        server: EmbeddedRedis | None = None,
     ) -> None:
+        """server: another Redis than one of its own in `directory`."""
         self.directory = directory
         self.kommo = kommo or KommoSimulator(rate=None)
         self.openai = openai or OpenAISimulator()
-        self.server = EmbeddedRedis(directory / "redis")
-        self.port = _free_port()
+        self.server = server or EmbeddedRedis(directory / "redis")
+        self.port = free_port()
         self.redis: Redis
         self.accounts: RedisAccounts
         self.environment: dict[str, str] = {}
@@ -206,7 +208,7 @@ class Stack:
             log.close()
 
 
-def _free_port() -> int:
+def free_port() -> int:
     """A port below the range from which the system gives ports to whoever asks for any."""
     for port in random.sample(range(20000, 30000), 100):
         try:

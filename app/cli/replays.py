@@ -30,7 +30,6 @@ _TOLD_BEFORE = (
     "its bot was told the failure and has most likely gone on: the answer is obtained and charged, but Kommo may not "
     "take it any more (it then ends as not_waiting)"
 )
-_IN_WORK = "in_work"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +128,8 @@ def _several(flows: _Flows, account_id: int, span: tuple[str, str], untold: bool
 
 def _row(outcome: Outcome) -> dict[str, Any]:
     turn = outcome.turn
-    if turn is None:
-        return {"request_id": outcome.request_id, "became": f"not_run:{outcome.obstacle}", "requests": 0}
-    if turn.status not in CLOSED:
-        became: str = _IN_WORK
-    else:
-        became = turn.error_code or turn.status
-    return {"request_id": outcome.request_id, "became": became, "requests": 0 if turn.error_code else turn.weight}
+    requests = turn.weight if turn and not turn.error_code else 0
+    return {"request_id": outcome.request_id, "became": outcome.became, "requests": requests}
 
 
 def _is_well(turn: Turn | None) -> bool:

@@ -7,8 +7,13 @@ import click
 from app.cli.output import print_json, print_table, print_turn
 from app.cli.problems import told
 from app.cli.replays import replay
-from app.cli.wiring import open_reporting
-from app.domain.turn import Status
+from app.cli.wiring import open_reporting, open_store
+from app.domain.accounts import AccountUnknown
+from app.domain.turn import CLOSED, Status
+from app.domain.turn_search import Ending, Wanted
+from app.domain.webhook import contact_key
+from app.services.reporting import summary
+from app.storage.turn_search import RedisTurnSearch
 
 _as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 
@@ -37,15 +42,30 @@ def show(request_id: str, as_json: bool) -> None:
 @turn.command("list")
 @click.argument("account_id", metavar="ID", type=click.IntRange(min=1))
 @click.option("--status", type=click.Choice([status.value for status in Status]), help="Only turns that stand there.")
+@click.option("--lead", "lead_id", type=click.IntRange(min=1), help="Only turns of this lead.")
+@click.option("--contact", metavar="CONTACT", help="Only turns of the contact that the bot calls so.")
 @click.option("--limit", type=click.IntRange(min=1), default=100, show_default=True, help="How many at most.")
 @_as_json
-def list_(account_id: int, status: str | None, limit: int, as_json: bool) -> None:
+def list_(
+    account_id: int, status: str | None, lead_id: int | None, contact: str | None, limit: int, as_json: bool
+) -> None:
     """List an account's turns, newest first."""
-    with told(), open_reporting() as reporting:
-        found = list(islice(reporting.turns_of(account_id, Status(status) if status else None), limit))
+    wanted = Wanted(account_id, lead_id, contact_key(contact) if contact else None, _ending(status))
+    with told(), open_store() as store:
+        if store.accounts.get(account_id) is None:
+            raise AccountUnknown(account_id)
+        turns = RedisTurnSearch(store.redis).all(wanted)
+        found = [summary(turn) for turn in islice(filter(lambda turn: status in (None, turn.status), turns), limit)]
     if as_json:
         print_json(found)
     else:
         columns = ("REQUEST_ID", "STATUS", "ERROR_CODE", "ACCEPTED_AT", "REQUESTS", "ATTEMPTS")
         rows = [[turn[name.lower()] for name in columns] for turn in found]
         print_table(columns, rows)
+
+
+def _ending(status: str | None) -> Ending | None:
+    """What narrows the look: only a closed turn is delivered, and only that status says nothing more."""
+    if status is None or status == Status.DELIVERED:
+        return None
+    return Ending(status) if status in CLOSED else Ending.OPEN

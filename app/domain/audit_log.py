@@ -16,6 +16,15 @@ class Operation(StrEnum):
     JOBS_REQUEUED = "jobs_requeued"
     QUEUE_EMPTIED = "queue_emptied"
     QUEUE_COMPACTED = "queue_compacted"
+    ACCOUNT_PAUSED = "account_paused"
+    ACCOUNT_RESUMED = "account_resumed"
+    ACCOUNT_CHECKED = "account_checked"
+    PLAN_CHANGED = "plan_changed"
+    BOOST_ADDED = "boost_added"
+    BOOST_VOIDED = "boost_voided"
+    TURN_REPLAYED = "turn_replayed"
+    BATCH_BEGUN = "batch_begun"
+    BATCH_STOPPED = "batch_stopped"
 
 
 class Outcome(StrEnum):

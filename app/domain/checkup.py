@@ -1,9 +1,10 @@
 """What `bytegpt doctor` says of one thing, and what it says of Redis, the clocks and the work that is done."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
+from app.domain.failures import Failure
 from app.domain.service_state import RedisState, Work, WorkerLoad
 
 # RQ moves its jobs with BLMOVE; what is older than 7 gets no more repairs.
@@ -23,13 +24,33 @@ class State(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Said:
+    """What a finding says, for pages in other languages: they have a text for each key.
+
+    failure: a documented one, whose text and remedy stand in all languages already.
+    """
+
+    key: str
+    values: Mapping[str, str | int] = field(default_factory=dict)
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of a check-up. what: its subject. found: a short sentence. remedy: what to do, "" where all is well."""
+    """One line of a check-up. what: its subject. found: a short sentence. remedy: what to do, "" where all is well.
+
+    said: the same for pages in other languages; None of what no page shows.
+    """
 
     what: str
     state: State
     found: str
     remedy: str = ""
+    said: Said | None = field(default=None, compare=False)
+
+    def saying(self, key: str, failure: Failure | None = None, **values: str | int) -> "Finding":
+        """The same finding, for pages in other languages too."""
+        return replace(self, said=Said(key, values, failure))
 
 
 @dataclass(frozen=True, slots=True)

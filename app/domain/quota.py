@@ -1,5 +1,6 @@
 """Months, days and what is left of a plan (contract 7). Times come in as arguments: the service's clock decides."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -18,6 +19,14 @@ class Entry:
     kind: str
     requests: int
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerPage:
+    """Lines of the ledger, newest first. older: the cursor of the page after this one, None for the last page."""
+
+    entries: Sequence[Entry]
+    older: str | None
 
 
 @dataclass(frozen=True, slots=True)

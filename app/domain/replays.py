@@ -79,6 +79,15 @@ class Replay:
     by: str
 
 
+@dataclass(frozen=True, slots=True)
+class EndedBadly:
+    """A turn that failed or could not be delivered. at: when, in milliseconds. told: its bot was told the failure."""
+
+    request_id: str
+    at: int
+    told: bool
+
+
 class ReplayStatus(StrEnum):
     """What the atomic replay found. STALE: turn or account are not what they were when it was judged: look again."""
 

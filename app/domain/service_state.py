@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from app.domain.accounts import Access
+from app.domain.failures import Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,20 @@ class Work:
     notes: int
     notes_late: int
     hooks: int
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingKey:
+    """An OpenAI key that is told to wait.
+
+    account_id: an account that uses it, None where that is not known. reason: what a turn is told that cannot wait.
+    until: milliseconds; None once it may be tried again, one turn at a time. turns: how many wait for it.
+    """
+
+    account_id: int | None
+    reason: Failure
+    until: int | None
+    turns: int
 
 
 @dataclass(frozen=True, slots=True)

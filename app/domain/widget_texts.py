@@ -10,11 +10,11 @@ from app.domain.note_texts import remedy
 # By the code of the error in the answer.
 _MESSAGES: dict[Locale, dict[str, str]] = {
     "pt": {
-        "unauthorized": "O Kommo não confirmou quem está pedindo. Recarregue a página e tente de novo.",
+        "unauthorized": "A Kommo não confirmou quem está pedindo. Recarregue a página e tente de novo.",
         "token_used": "Este pedido já tinha sido enviado. Recarregue a página e tente de novo.",
         "forbidden": "Esta página não tem acesso às configurações desta conta.",
-        "admin_required": "Só um administrador da conta no Kommo pode fazer isto.",
-        "account_not_installed": "O ByteGPT não está instalado nesta conta. Instale a integração no Kommo.",
+        "admin_required": "Só um administrador da conta na Kommo pode fazer isto.",
+        "account_not_installed": "O ByteGPT não está instalado nesta conta. Instale a integração na Kommo.",
         "invalid_request": "Há algo errado no que foi enviado. Corrija os campos indicados.",
         "settings_changed": "Outra pessoa mudou as configurações enquanto você editava, e nada foi salvo. Confira os "
         "valores atuais e salve de novo.",
@@ -59,29 +59,29 @@ _REMEDIES: dict[Locale, dict[str, str]] = {
     "pt": {
         "no_key_saved": "Informe a chave de API da OpenAI; ela começa com sk-.",
         "no_valid_id_saved": "Informe o Assistant ID como a OpenAI o mostra (começa com asst_ ou pmpt_), ou preencha o "
-        "perfil com modelo e instruções.",
-        "api_closed_and_no_profile": "A OpenAI encerrou a API de Assistants e não lê mais este Assistant ID. Informe o "
-        "modelo e as instruções no perfil, ou cole o JSON do assistente.",
-        "model_not_found": "O modelo não existe ou a chave de API não tem acesso a ele. Escolha outro modelo no "
-        "perfil, ou libere este no projeto da OpenAI.",
+        "modelo e as instruções.",
+        "api_closed_and_no_profile": "A OpenAI encerrou a Assistants API e não lê mais este Assistant ID. Informe o "
+        "modelo e as instruções, ou cole o JSON do assistente.",
+        "model_not_found": "O modelo não existe ou a chave de API não tem acesso a ele. Escolha outro em "
+        "“Modelo e instruções”, ou libere este no projeto da OpenAI.",
     },
     "es": {
         "no_key_saved": "Indique la clave de API de OpenAI; empieza por sk-.",
         "no_valid_id_saved": "Indique el Assistant ID tal como lo muestra OpenAI (empieza por asst_ o pmpt_), o "
-        "complete el perfil con modelo e instrucciones.",
-        "api_closed_and_no_profile": "OpenAI cerró la API de Assistants y ya no lee este Assistant ID. Indique el "
-        "modelo y las instrucciones en el perfil, o pegue el JSON del asistente.",
-        "model_not_found": "El modelo no existe o la clave de API no tiene acceso a él. Elija otro modelo en el "
-        "perfil, o habilite este en el proyecto de OpenAI.",
+        "complete el modelo y las instrucciones.",
+        "api_closed_and_no_profile": "OpenAI cerró la Assistants API y ya no lee este Assistant ID. Indique el "
+        "modelo y las instrucciones, o pegue el JSON del asistente.",
+        "model_not_found": "El modelo no existe o la clave de API no tiene acceso a él. Elija otro en "
+        "“Modelo e instrucciones”, o habilite este en el proyecto de OpenAI.",
     },
     "en": {
         "no_key_saved": "Enter the API key of OpenAI; it begins with sk-.",
         "no_valid_id_saved": "Enter the Assistant ID as OpenAI shows it (it begins with asst_ or pmpt_), or fill in "
-        "the profile with model and instructions.",
+        "model and instructions.",
         "api_closed_and_no_profile": "OpenAI has closed the Assistants API and no longer reads this Assistant ID. "
-        "Enter model and instructions in the profile, or paste the assistant's JSON.",
-        "model_not_found": "The model does not exist or the API key has no access to it. Choose another model in the "
-        "profile, or allow this one in the OpenAI project.",
+        "Enter the model and the instructions, or paste the assistant's JSON.",
+        "model_not_found": "The model does not exist or the API key has no access to it. Choose another under "
+        "“Model and instructions”, or allow this one in the OpenAI project.",
     },
 }
 

@@ -195,13 +195,13 @@ class _Attempts:
         gates, turn = self._asking.gates, self._held.turn
         wait = self._asked_wait(error)
         if wait is not None:
-            gates.close(self._gate, wait, error.failure)
+            gates.close(self._gate, wait, error.failure, turn.account_id)
             if turn.attempts < MOST_ATTEMPTS:
                 self._held.waiting_to_retry(error, wait)
                 return True
         elif error.failure is Failure.OPENAI_QUOTA and error.code != _KEY_TOLD_TO_WAIT:
             # Without credit: from now on one turn at a time finds out whether that has changed.
-            gates.close(self._gate, 0.0, error.failure)
+            gates.close(self._gate, 0.0, error.failure, turn.account_id)
         elif self._watched:
             gates.free(self._gate, turn.request_id)
         self._watched = False

@@ -12,6 +12,7 @@ from app.domain.answers import Answer, Deadline, Question
 from app.domain.assistants import Api, Profile
 from app.domain.audit import Recomputed
 from app.domain.audit_log import AuditEntry, AuditPage
+from app.domain.batches import Batch
 from app.domain.delivery import CallOutcome, Verdict
 from app.domain.failures import Failure
 from app.domain.forgetting import Deletion, Forgotten, Remote
@@ -22,8 +23,9 @@ from app.domain.oauth_tokens import Tokens as PairOfTokens
 from app.domain.operator_sessions import OperatorSession
 from app.domain.plans import Plan, When
 from app.domain.quota import Counters, Entry
-from app.domain.replays import Replay, ReplayStatus
+from app.domain.replays import EndedBadly, Replay, ReplayStatus
 from app.domain.turn import AcceptResult, Advanced, Change, Departure, Hold, NewTurn, Status, Turn
+from app.domain.turn_search import FoundTurn, TurnPage, Wanted
 from app.domain.usage_figures import DayFigures, Minute
 
 
@@ -204,8 +206,11 @@ class Gates(Protocol):
     def enter(self, gate: str, request_id: str) -> bool:
         """Pass the gate with a turn. Returns whether it watches what comes of it. Raises GateClosed."""
 
-    def close(self, gate: str, seconds: float, reason: Failure) -> None:
-        """Let nobody pass for so many seconds, and then one at a time until OpenAI answers one."""
+    def close(self, gate: str, seconds: float, reason: Failure, account_id: int | None = None) -> None:
+        """Let nobody pass for so many seconds, and then one at a time until OpenAI answers one.
+
+        account_id: whose key it is, for people who look; None where it is not known.
+        """
 
     def free(self, gate: str, request_id: str) -> None:
         """What came of a turn that passed tells nothing about the key."""
@@ -327,9 +332,6 @@ class TurnArchive(TurnReader, Protocol):
     def steps(self, request_id: str) -> list[dict[str, Any]]:
         """What happened to the turn, oldest first: `at` in milliseconds, `step`, details."""
 
-    def newest_first(self, account_id: int) -> Iterator[Turn]:
-        """The turns of an account that are still kept."""
-
 
 class Replays(Protocol):
     """Running closed turns again. Raises StoreUnavailable."""
@@ -337,8 +339,60 @@ class Replays(Protocol):
     def replay(self, replay: Replay) -> ReplayStatus:
         """Charge and queue the turn again, or only offer its answer again, unless it is not what was judged."""
 
-    def accepted_between(self, account_id: int, since: int, until: int) -> Iterator[str]:
-        """Ids of an account's turns that were accepted in a span of milliseconds, oldest first."""
+    def ended_badly(self, account_id: int, since: int, until: int) -> Iterator[EndedBadly]:
+        """The turns accepted in a span of milliseconds that failed or could not be delivered, oldest first."""
+
+
+class Batches(Protocol):
+    """Many turns that are to be run again. Raises StoreUnavailable."""
+
+    def add(
+        self, account_id: int, since: int, until: int, request_ids: Sequence[str], by: str, *, untold: bool
+    ) -> Batch:
+        """Keep a wish of an operator; since and until in milliseconds, at least one turn."""
+
+    def get(self, account_id: int, batch_id: str) -> Batch | None:
+        """The batch as it stands, None when it is unknown."""
+
+    def newest(self, most: int) -> list[Batch]:
+        """The last ones that were begun."""
+
+    def results(self, batch: Batch, most: int) -> list[tuple[str, str]]:
+        """The last results, newest first: id of a turn, and what it became."""
+
+    def ask_to_stop(self, batch: Batch) -> None:
+        """Let no further turn of it be begun."""
+
+    def take(self, token: str, seconds: float) -> Batch | None:
+        """The batch that is to be worked on, for so many seconds; None where there is none, or others work on it."""
+
+    def prolong(self, token: str, seconds: float) -> bool:
+        """Go on for so many seconds; False where somebody else works on it by now."""
+
+    def release(self, token: str) -> None:
+        """Let others take it."""
+
+    def left(self, batch: Batch) -> list[str]:
+        """Ids of its turns of which no result is known, in their order."""
+
+    def record(self, batch: Batch, request_id: str, became: str) -> None:
+        """Write down what became of a turn."""
+
+    def end(self, batch: Batch) -> None:
+        """It is over."""
+
+
+class TurnSearch(Protocol):
+    """Looking for turns. Raises StoreUnavailable."""
+
+    def page(self, wanted: Wanted, older_than: str | None, size: int) -> TurnPage:
+        """The newest turns that fit, or those behind the cursor of another page; ValueError for what is no cursor."""
+
+    def all(self, wanted: Wanted) -> Iterator[FoundTurn]:
+        """All that fit, newest first."""
+
+    def one(self, request_id: str) -> FoundTurn | None:
+        """The turn of this id, None when it is unknown or no longer kept."""
 
 
 class Ledger(Protocol):
@@ -474,6 +528,9 @@ class Texts(Protocol):
 
     def unlist(self, account_id: int, before: int) -> None:
         """List no turns any more that were accepted before a moment, in milliseconds, as far as texts are erased."""
+
+    def unlist_everywhere(self, before: int) -> None:
+        """Take turns that were accepted before a moment, in milliseconds, off the lists of all accounts together."""
 
 
 class AuditLog(Protocol):

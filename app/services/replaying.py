@@ -5,24 +5,24 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 
 from app.domain.accounts import Account, AccountUnknown
 from app.domain.quota import contact_limits, day_of, period_of
 from app.domain.replays import (
     Again,
+    EndedBadly,
     NotReplayable,
     Obstacle,
     Replay,
     ReplayStatus,
-    ended_badly_at,
-    failed,
     failure_was_told,
     looks_first,
     obstacle_at,
     what_again,
 )
 from app.domain.spans import hour_of
-from app.domain.turn import CLOSED, Status, Timing, Turn
+from app.domain.turn import CLOSED, Timing, Turn
 from app.services.ports import Accounts, Replays, TurnArchive
 from app.services.reporting import TurnUnknown
 
@@ -39,6 +39,8 @@ _OBSTACLES = {
     ReplayStatus.PLAN_QUOTA: Obstacle.PLAN_QUOTA,
     ReplayStatus.CONTACT_LIMIT: Obstacle.CONTACT_LIMIT,
 }
+
+NOT_RUN, IN_WORK = "not_run:", "in_work"
 
 # Told where a turn stands that is waited for, and since how many seconds.
 Told = Callable[[Turn, float], None]
@@ -63,6 +65,15 @@ class Outcome:
     request_id: str
     turn: Turn | None = None
     obstacle: Obstacle | None = None
+
+    @property
+    def became(self) -> str:
+        """One word for it: an error code, a status, `in_work`, or `not_run:` and the obstacle."""
+        if self.turn is None:
+            return f"{NOT_RUN}{self.obstacle}"
+        if self.turn.status not in CLOSED:
+            return IN_WORK
+        return self.turn.error_code or self.turn.status
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,28 +120,30 @@ class Replaying:
             told(turn, waited)
             self.sleep(LOOK_SECONDS)
 
-    def ended_badly(self, account_id: int, since: int, until: int, *, untold: bool = False) -> list[Turn]:
+    def ended_badly(
+        self, account_id: int, since: int, until: int, *, untold: bool = False, most: int | None = None
+    ) -> list[EndedBadly]:
         """The turns that failed, or could not be delivered, in a span of milliseconds; oldest first.
 
-        untold: without those whose bots were told the failure and have gone on. Reads every turn of the span.
+        untold: without those whose bots were told the failure and have gone on. most: of them at the most.
         Raises AccountUnknown and StoreUnavailable.
         """
         if self.accounts.get(account_id) is None:
             raise AccountUnknown(account_id)
         # What ended in the span may have been accepted before it.
         accepted_since = since - int(self.patience * 1000)
-        found = (self.turns.read(one) for one in self.replays.accepted_between(account_id, accepted_since, until))
-        bad = [turn for turn in found if turn is not None and _ended_badly(turn)]
-        wanted = [turn for turn in bad if not (untold and failure_was_told(turn))]
-        return [turn for turn in wanted if since <= (self._ended_at(turn) or 0) <= until]
+        found = self.replays.ended_badly(account_id, accepted_since, until)
+        wanted = (turn for turn in found if since <= turn.at <= until and not (untold and turn.told))
+        return list(islice(wanted, most))
 
-    def replay_all(self, request_ids: Iterable[str], by: str) -> Iterator[Outcome]:
+    def replay_all(self, request_ids: Iterable[str], by: str, waited_for: Iterable[str] = ()) -> Iterator[Outcome]:
         """Run turns again, a few at once, and tell of each when it is over.
 
+        waited_for: those that were begun before and are told of with the others.
         What cannot be run is told with its obstacle. When the plan is used up, nothing more is tried: the rest is
         told so. Raises StoreUnavailable; what has been begun then goes on.
         """
-        begun: deque[str] = deque()
+        begun: deque[str] = deque(waited_for)
         used_up = False
         for request_id in request_ids:
             if used_up:
@@ -151,7 +164,10 @@ class Replaying:
             yield self._ended(begun.popleft())
 
     def _ended(self, request_id: str) -> Outcome:
-        return Outcome(request_id, turn=self.outcome(request_id, lambda _turn, _waited: None))
+        try:
+            return Outcome(request_id, turn=self.outcome(request_id, lambda _turn, _waited: None))
+        except TurnUnknown:
+            return Outcome(request_id, obstacle=Obstacle.TEXTS_GONE)
 
     def _judged(self, request_id: str, by: str) -> Replay:
         turn = self._read(request_id)
@@ -185,11 +201,3 @@ class Replaying:
         if turn is None:
             raise TurnUnknown(request_id)
         return turn
-
-    def _ended_at(self, turn: Turn) -> int | None:
-        return ended_badly_at(self.turns.steps(turn.request_id))
-
-
-def _ended_badly(turn: Turn) -> bool:
-    undelivered = turn.status is Status.UNDELIVERABLE and turn.error_code is None
-    return undelivered or (turn.status in CLOSED and failed(turn))

@@ -8,7 +8,8 @@ from typing import Any
 from app.domain.accounts import Account, AccountUnknown
 from app.domain.audit import recomputed
 from app.domain.quota import remaining
-from app.domain.turn import Status, Turn
+from app.domain.turn import Turn
+from app.domain.turn_search import FoundTurn
 from app.services.ports import Accounts, Ledger, TurnArchive
 from app.services.usage_reporting import UsageReporting
 
@@ -90,14 +91,7 @@ class Reporting:
         steps = [{**step, "at": iso(step["at"])} for step in self.turns.steps(request_id)]
         replayed_at = iso(turn.replayed_at) if turn.replayed_at else None
         times = {"deadline_at": iso(turn.deadline_at), "replayed_at": replayed_at, "replays": turn.replays}
-        return {**_summary(turn), **times, "steps": steps}
-
-    def turns_of(self, account_id: int, status: Status | None) -> Iterator[dict[str, Any]]:
-        """The turns of an account that are kept, newest first; only those of one status where one is given."""
-        self._account(account_id)
-        for turn in self.turns.newest_first(account_id):
-            if status is None or turn.status is status:
-                yield _summary(turn)
+        return {**summary(turn), **times, "steps": steps}
 
     def _account(self, account_id: int) -> Account:
         account = self.accounts.get(account_id)
@@ -111,7 +105,8 @@ def iso(milliseconds: int) -> str:
     return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _summary(turn: Turn) -> dict[str, Any]:
+def summary(turn: Turn | FoundTurn) -> dict[str, Any]:
+    """What a list and the head of a story tell of a turn."""
     return {
         "request_id": turn.request_id,
         "account_id": turn.account_id,

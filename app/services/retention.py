@@ -36,4 +36,5 @@ class Retention:
         for account_id, days in self.texts.retention():
             erased += self.texts.erase(account_id, erased_before(now, days))
             self.texts.unlist(account_id, ended_before(now))
+        self.texts.unlist_everywhere(ended_before(now))
         return erased

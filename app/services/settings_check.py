@@ -147,7 +147,7 @@ class _Trial:
                 self._tidy(assistant.api, conversation)
         except AskError as error:
             if error.retryable and error.retry_after is not None:
-                self._tools.gates.close(self._gate, error.retry_after, error.failure)
+                self._tools.gates.close(self._gate, error.retry_after, error.failure, self._account.account_id)
             raise
         finally:
             if watched:

@@ -44,6 +44,18 @@ def usage_document(period: str, days: Sequence[DayFigures], pseudonym: Callable[
     }
 
 
+def summary_document(period: str, days: Sequence[DayFigures]) -> dict[str, Any]:
+    """Of the same figures what an operator looks at: no contact, and nothing by hour or handler."""
+    models = summed(model for day in days for model in day.models)
+    outcomes = _added(day.outcomes for day in days)
+    return {
+        **_money(models),
+        "by_day": _by_day(days_of(period), days),
+        "by_outcome": [{"outcome": outcome, "turns": turns} for outcome, turns in _most_first(outcomes.items())],
+        "by_model": [_model(figures) for figures in models],
+    }
+
+
 def rate_documents(minutes: Iterable[Minute], days: Iterable[DayFigures]) -> list[dict[str, Any]]:
     """What a request for a higher limit is justified with, for each model that was asked; the busiest first.
 

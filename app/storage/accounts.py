@@ -102,11 +102,14 @@ class RedisAccounts:
         """
 
         def delete(pipe: Pipeline) -> None:
-            client_id = self._read_known(pipe, account_id).client_id
+            account = self._read_known(pipe, account_id)
+            client_id = account.client_id
             last = client_id is not None and is_last(pipe, client_id, account_id)
             pipe.multi()
             pipe.delete(keys.account(account_id), keys.removal(account_id))
             pipe.srem(keys.accounts(), account_id)
+            pipe.zrem(keys.account_names(), name_of(account))
+            pipe.zrem(keys.near_limit(), account_id)
             pipe.hdel(keys.access_trouble(), str(account_id))
             if client_id is not None:
                 _leave(pipe, client_id, account_id, last)
@@ -120,7 +123,10 @@ class RedisAccounts:
 
     def page(self, after: int = 0, size: int = 100) -> tuple[Account, ...]:
         """The next accounts by id, above the id `after`; empty at the end."""
-        wanted = [account_id for account_id in self.ids() if account_id > after][:size]
+        return self.some([account_id for account_id in self.ids() if account_id > after][:size])
+
+    def some(self, wanted: Sequence[int]) -> tuple[Account, ...]:
+        """Those of these accounts that are installed, in the same order. One round trip."""
         with availability(), self._redis.pipeline(transaction=False) as pipe:
             for account_id in wanted:
                 pipe.hmget(keys.account(account_id), _FIELDS)
@@ -158,6 +164,9 @@ class RedisAccounts:
         if plan is not None:
             pipe.hset(keys.account(account_id), "plan", plan)
         pipe.sadd(keys.accounts(), account_id)
+        if before is not None and before.subdomain != account.subdomain:
+            pipe.zrem(keys.account_names(), name_of(before))
+        pipe.zadd(keys.account_names(), {name_of(account): 0})
         if account.access == "granted":
             pipe.hdel(keys.access_trouble(), str(account_id))
         else:
@@ -211,6 +220,11 @@ class RedisAccounts:
         if _text(coming_period) <= period_of(datetime.fromtimestamp(self._clock(), UTC), account.zone):
             return dataclasses.replace(account, plan=_text(coming))
         return dataclasses.replace(account, next_plan=_text(coming))
+
+
+def name_of(account: Account) -> str:
+    """How an account stands in the index of names: it is found by how its address begins, in the order of addresses."""
+    return f"{account.subdomain} {account.account_id}"
 
 
 def _leave(pipe: Pipeline, client_id: str, account_id: int, last: bool) -> None:

@@ -1,7 +1,7 @@
 """Redis clients with every wait, retry and pool size said (stack.md 4: redis-py's own defaults wait up to a minute)."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 import redis
@@ -9,7 +9,7 @@ from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.connection import ConnectionPool
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import MasterNotFoundError, Sentinel
 
 _SENTINEL_SCHEME = "redis+sentinel"
 _SENTINEL_PORT = 26379
@@ -67,10 +67,36 @@ def _sentinel_client(url: str, options: dict[str, Any]) -> redis.Redis:
     username, _, password = credentials.partition(":")
     service, _, database = parts.path.strip("/").partition("/")
     addresses = [_address(host) for host in hosts.split(",")]
-    sentinel = Sentinel(addresses, sentinel_kwargs=_SENTINEL_WAITS)  # type: ignore[no-untyped-call]
+    sentinel = _Sentinels(addresses, sentinel_kwargs=_SENTINEL_WAITS)  # type: ignore[no-untyped-call]
     options |= {"username": unquote(username) or None, "password": unquote(password) or None}
     client: redis.Redis = sentinel.master_for(service, db=int(database or 0), **options)  # type: ignore[no-untyped-call]
     return client
+
+
+class _Sentinels(Sentinel):
+    """Believes the sentinel that has heard of the latest change of master.
+
+    redis-py believes the first that answers. For some seconds that one may name a master that has been replaced; where
+    it runs again by then, it would accept turns that are lost as soon as it is made a replica.
+    """
+
+    def discover_master(self, service_name: str) -> tuple[str, int]:
+        """Host and port of the master. Raises MasterNotFoundError, a ConnectionError."""
+        known = [state for sentinel in self.sentinels if (state := _master_of(sentinel, service_name))]
+        if not known:
+            raise MasterNotFoundError(f"no sentinel knows {service_name}")
+        newest = max(known, key=lambda state: int(state["config-epoch"]))
+        if not self.check_master_state(newest, service_name):  # type: ignore[no-untyped-call]
+            raise MasterNotFoundError(f"the master of {service_name} is down")
+        return newest["ip"], newest["port"]
+
+
+def _master_of(sentinel: redis.Redis, service_name: str) -> dict[str, Any] | None:
+    try:
+        found = cast("dict[str, dict[str, Any]]", sentinel.sentinel_masters())
+    except (redis.ConnectionError, redis.TimeoutError):
+        return None
+    return found.get(service_name)
 
 
 def _address(host: str) -> tuple[str, int]:

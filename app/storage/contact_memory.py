@@ -117,7 +117,7 @@ class RedisContactMemory:
         with availability():
             self._erase_counters(
                 keys=[keys.forgetting(account_id, line), *days, *spans],
-                args=[f"{CONTACT}|{line}", f"{CONTACT}{REST}|", f"#{CONTACT}", len(days)],
+                args=[f"{CONTACT}|{line}", f"{CONTACT}{REST}|", f"#{CONTACT}", len(days), account_id, line],
             )
 
     def record(self, account_id: int, line: str, deletion: Deletion) -> None:

@@ -42,15 +42,15 @@ class RedisGates:
             raise GateClosed(said / 1000, Failure(reason.decode()))
         return bool(said)
 
-    def close(self, gate: str, seconds: float, reason: Failure) -> None:
+    def close(self, gate: str, seconds: float, reason: Failure, account_id: int | None = None) -> None:
         """Let nobody pass for so many seconds, and then one at a time until OpenAI has begun to answer one.
 
-        reason: what a turn is told that cannot wait so long.
+        reason: what a turn is told that cannot wait so long. account_id: whose key it is, where that is known.
         """
         now = self._now()
         until = now + int(min(seconds, LONGEST_SECONDS) * 1000)
         with availability():
-            self._close(args=[gate, now, until, reason.value])
+            self._close(args=[gate, now, until, reason.value, *([] if account_id is None else [account_id])])
 
     def free(self, gate: str, request_id: str) -> None:
         """A turn that passed tells nothing about the key: let the next one test the ground."""

@@ -52,6 +52,31 @@ def turns_of(account_id: int) -> str:
     return f"{PREFIX}turns:{account_id}"
 
 
+def turns() -> str:
+    """Sorted set: ids of all accounts' turns by the time of acceptance. 31 days."""
+    return f"{PREFIX}turns"
+
+
+def turns_of_lead(account_id: int, lead_id: int) -> str:
+    """Sorted set: ids of the turns of one lead, by acceptance. A little longer than the last of them is kept."""
+    return f"{PREFIX}lead:{account_id}:{lead_id}"
+
+
+def turns_of_contact(account_id: int, conversation_key: str) -> str:
+    """Sorted set: ids of the turns of one contact, by acceptance. The same, or until the contact is forgotten."""
+    return f"{PREFIX}contact:{account_id}:{conversation_key}"
+
+
+def ended_turns(kind: str) -> str:
+    """Sorted set: ids of all accounts' turns that ended in one unhappy way, by acceptance. 31 days."""
+    return f"{PREFIX}all_ended:{kind}"
+
+
+def ended_turns_of(account_id: int, kind: str) -> str:
+    """Sorted set: the same of one account. A little longer than the turns are kept."""
+    return f"{PREFIX}ended:{account_id}:{kind}"
+
+
 def open_turns() -> str:
     """Sorted set: ids of turns that are not closed, by the end of their lease. Swept by every worker."""
     return f"{PREFIX}open"
@@ -132,6 +157,16 @@ def open_month(account_id: int) -> str:
     return f"{PREFIX}open_month:{account_id}"
 
 
+def near_limit() -> str:
+    """Sorted set: ids of accounts that were near the limit of their month, by per cent. Until somebody looks again."""
+    return f"{PREFIX}near_limit"
+
+
+def account_names() -> str:
+    """Sorted set, all of one score: every account as `<subdomain> <id>`. As long as the account."""
+    return f"{PREFIX}account_names"
+
+
 def account_minute(account_id: int, minute: int) -> str:
     """String: webhooks of one account in one minute. 2 minutes."""
     return f"{PREFIX}minute:{account_id}:{minute}"
@@ -203,12 +238,15 @@ def bell() -> str:
 
 
 def pace_of_egress(egress: str) -> str:
-    """String: when the next call to Kommo may leave from an egress address, in microseconds. Seconds."""
+    """String: when the next call to Kommo may leave from an egress address, and when that was written. Seconds.
+
+    Both in microseconds, by Redis' clock.
+    """
     return f"{PREFIX}pace:egress:{egress}"
 
 
 def pace_of_account(account_id: int) -> str:
-    """String: when the next call to Kommo may be made for an account, in microseconds. Seconds."""
+    """String: when the next call to Kommo may be made for an account, as for an egress address. Seconds."""
     return f"{PREFIX}pace:account:{account_id}"
 
 
@@ -247,6 +285,31 @@ def audit_log() -> str:
     return f"{PREFIX}audit_log"
 
 
+def batches() -> str:
+    """Sorted set: runs of many failed turns again, `<account>:<batch>`, by when they were begun. 7 days."""
+    return f"{PREFIX}batches"
+
+
+def open_batches() -> str:
+    """Sorted set: those of them that are not over, in the order in which they are worked on. Until they are."""
+    return f"{PREFIX}open_batches"
+
+
+def batch(account_id: int, batch_id: str) -> str:
+    """Hash: one of them: whose turns of which span, who wants it, how far it is. 7 days from its beginning."""
+    return f"{PREFIX}batch:{account_id}:{batch_id}"
+
+
+def batch_turns(account_id: int, batch_id: str) -> str:
+    """List: ids of its turns. 7 days."""
+    return f"{batch(account_id, batch_id)}:turns"
+
+
+def batch_results(account_id: int, batch_id: str) -> str:
+    """List: what became of each of them, `<turn> <result>`. 7 days."""
+    return f"{batch(account_id, batch_id)}:results"
+
+
 def operator_session(digest: str) -> str:
     """String: one login at the console (JSON), known by a hash of its id. Until it is over."""
     return f"{PREFIX}operator_session:{digest}"
@@ -270,6 +333,16 @@ def metrics() -> str:
 def metrics_of(source: str) -> str:
     """String: the number of the last batch of counts that a process added there. An hour."""
     return f"{PREFIX}metrics:{source}"
+
+
+def metrics_minute(minute: int) -> str:
+    """Hash: what all processes have counted in one minute since the epoch (domain/service_minutes.py). 65 minutes."""
+    return f"{PREFIX}metrics:minute:{minute}"
+
+
+def last_success() -> str:
+    """Hash: when OpenAI and Kommo last took a call, in milliseconds. For ever."""
+    return f"{PREFIX}last_success"
 
 
 def access_trouble() -> str:

@@ -1,5 +1,6 @@
 """The ledger and its counters, for reading, and the change of a plan (contract 7). Charges are made in turns.py."""
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -11,12 +12,13 @@ from redis import Redis
 from app.domain.accounts import Account, AccountUnknown
 from app.domain.audit import Recomputed
 from app.domain.plans import When
-from app.domain.quota import Counters, Entry, next_period, period_of
+from app.domain.quota import Counters, Entry, LedgerPage, next_period, period_of
 from app.storage import keys
 from app.storage.availability import availability
 from app.storage.scripts import script
 
 ENTRIES_AT_ONCE = 1000
+_CURSOR = re.compile(r"[0-9]{1,19}-[0-9]{1,19}")
 
 
 class RedisLedger:
@@ -75,16 +77,35 @@ class RedisLedger:
                     "list[tuple[bytes, dict[bytes, bytes]]]", self._redis.xrange(key, after, "+", ENTRIES_AT_ONCE)
                 )
             for _, fields in found:
-                yield Entry(
-                    at=int(fields[b"at"]),
-                    request_id=fields[b"turn"].decode(),
-                    kind=fields[b"kind"].decode(),
-                    requests=int(fields[b"requests"]),
-                    reason=fields[b"reason"].decode(),
-                )
+                yield _entry(fields)
             if len(found) < ENTRIES_AT_ONCE:
                 return
             after = f"({found[-1][0].decode()}"
+
+    def page(self, account_id: int, period: str, older_than: str | None, size: int) -> LedgerPage:
+        """The newest entries of a month, or those that follow the cursor of another page; costs what it shows.
+
+        Raises ValueError for what is no cursor.
+        """
+        if older_than is not None and not _CURSOR.fullmatch(older_than):
+            raise ValueError("no cursor of a ledger")
+        newest = "+" if older_than is None else f"({older_than}"
+        with availability():
+            raw = self._redis.xrevrange(keys.ledger(account_id, period), newest, "-", count=size + 1)
+        found = cast("list[tuple[bytes, dict[bytes, bytes]]]", raw)
+        shown = found[:size]
+        older = shown[-1][0].decode() if len(found) > size else None
+        return LedgerPage([_entry(fields) for _, fields in shown], older)
+
+
+def _entry(fields: dict[bytes, bytes]) -> Entry:
+    return Entry(
+        at=int(fields[b"at"]),
+        request_id=fields[b"turn"].decode(),
+        kind=fields[b"kind"].decode(),
+        requests=int(fields[b"requests"]),
+        reason=fields[b"reason"].decode(),
+    )
 
 
 class RedisPlanChange:

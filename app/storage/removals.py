@@ -22,12 +22,16 @@ SCANNED_AT_ONCE = 1000
 # removed otherwise (the account and its turns), for queues of open turns, and for what lives for seconds.
 KINDS = frozenset(
     (
+        "batch",
         "boost",
         "boost_left",
         "boosts",
+        "contact",
         "contact_span",
         "conversation",
+        "ended",
         "forgetting",
+        "lead",
         "ledger",
         "line",
         "minute",
@@ -152,7 +156,11 @@ class RedisRemovals:
         """Delete the account itself. Returns what was removed in all, by kind."""
         revoked = f"revoked-{account_id}"
         with availability():
+            listed = cast("list[bytes]", self._redis.zrange(keys.batches(), 0, -1))
             pipeline = self._redis.pipeline(transaction=True)
+            for name in (name for name in listed if name.startswith(b"%d:" % account_id)):
+                pipeline.zrem(keys.batches(), name)
+                pipeline.zrem(keys.open_batches(), name)
             pipeline.zrem(keys.token_checks(), str(account_id))
             pipeline.hdel(keys.texts_erased(), str(account_id))
             pipeline.zrem(keys.unfinished_hooks(), revoked)

@@ -2,17 +2,21 @@
 
 import json
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 from redis import Redis
 
-from app.domain.replays import Replay, ReplayStatus
-from app.domain.turn import Timing
+from app.domain.replays import EndedBadly, Replay, ReplayStatus, ended_badly_at
+from app.domain.turn import CLOSED, Status, Timing
+from app.domain.turn_search import Ending
 from app.storage import keys
 from app.storage.availability import availability
 from app.storage.scripts import script
 from app.storage.turns import contact_spans, iso
+
+# Turns that are read at once.
+AT_ONCE = 500
 
 
 class RedisReplays:
@@ -63,8 +67,29 @@ class RedisReplays:
             )
         return ReplayStatus(found.decode())
 
-    def accepted_between(self, account_id: int, since: int, until: int) -> Iterator[str]:
-        """Ids by the time of acceptance, as they stand when this begins: 40 bytes each."""
+    def ended_badly(self, account_id: int, since: int, until: int) -> Iterator[EndedBadly]:
+        """Those of a span of acceptances that failed or could not be delivered, oldest first."""
+        lists = [keys.ended_turns_of(account_id, kind) for kind in (Ending.FAILED, Ending.UNDELIVERABLE)]
         with availability():
-            found = cast("list[bytes]", self._redis.zrangebyscore(keys.turns_of(account_id), since, until))
-        yield from (turn_id.decode() for turn_id in found)
+            pipeline = self._redis.pipeline(transaction=False)
+            for key in lists:
+                pipeline.zrangebyscore(key, since, until, withscores=True)
+            answers = cast("list[list[tuple[bytes, float]]]", pipeline.execute())
+        # One whose failure could not be told stands in both.
+        places = sorted({(at, turn_id) for answer in answers for turn_id, at in answer})
+        for begin in range(0, len(places), AT_ONCE):
+            yield from self._bad_of([turn_id.decode() for _, turn_id in places[begin : begin + AT_ONCE]])
+
+    def _bad_of(self, request_ids: Sequence[str]) -> Iterator[EndedBadly]:
+        with availability():
+            pipeline = self._redis.pipeline(transaction=False)
+            for request_id in request_ids:
+                pipeline.hmget(keys.turn(request_id), "status", "error_code")
+                pipeline.lrange(keys.turn_steps(request_id), 0, -1)
+            answers = pipeline.execute()
+        for request_id, (status, error_code), steps in zip(request_ids, answers[::2], answers[1::2], strict=True):
+            at = ended_badly_at(json.loads(step) for step in steps)
+            # Its record has ended, or it was run again in this very moment.
+            if status is not None and at is not None and Status(status.decode()) in CLOSED:
+                told = error_code is not None and status.decode() == Status.DELIVERED
+                yield EndedBadly(request_id, at, told)

@@ -15,12 +15,12 @@ from redis.typing import EncodableT
 _MONEY = ("ledger", "boosts", "month")
 _QUEUE = ("fair", "queue", "jobs", "holding")
 _PARTS = {
-    "accept": ("fair", "queue", *_MONEY, "contact", "usage"),
-    "replay": ("fair", "queue", *_MONEY, "contact"),
+    "accept": ("fair", "queue", *_MONEY, "contact", "usage", "listing"),
+    "replay": ("fair", "queue", *_MONEY, "contact", "listing"),
     "take": _QUEUE,
     "claim": _QUEUE,
     "depart": (*_QUEUE, "pacing"),
-    "advance": (*_QUEUE, "pacing", "gates", *_MONEY, "usage"),
+    "advance": (*_QUEUE, "pacing", "gates", *_MONEY, "usage", "listing"),
     "sweep": (*_QUEUE, "gates"),
     "wake": (*_QUEUE, "gates"),
     "renew": ("fair", "queue"),
@@ -35,10 +35,10 @@ _PARTS = {
     "boost_void": _MONEY,
     "take_note": (),
     "forget_begin": (),
-    "forget_turns": (),
-    "forget_counters": (),
+    "forget_turns": ("listing",),
+    "forget_counters": ("listing",),
     "remove_begin": (),
-    "remove_turns": (),
+    "remove_turns": ("listing",),
     "remove_keys": (),
     "erase_texts": (),
 }

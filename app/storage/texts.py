@@ -8,6 +8,7 @@ from typing import cast
 from redis import Redis
 
 from app.domain.retention import DEFAULT_DAYS, ended_before
+from app.domain.turn_search import LISTED
 from app.storage import keys
 from app.storage.availability import availability
 from app.storage.scripts import script
@@ -59,7 +60,19 @@ class RedisTexts:
         """List no turns any more that were accepted before a moment, in milliseconds, as far as texts are erased."""
         with availability():
             known = cast("bytes | None", self._redis.hget(keys.texts_erased(), str(account_id)))
-            self._redis.zremrangebyscore(keys.turns_of(account_id), "-inf", f"({min(before, int(known or 0))}")
+            older = f"({min(before, int(known or 0))}"
+            pipeline = self._redis.pipeline(transaction=False)
+            for key in (keys.turns_of(account_id), *(keys.ended_turns_of(account_id, kind) for kind in LISTED)):
+                pipeline.zremrangebyscore(key, "-inf", older)
+            pipeline.execute()
+
+    def unlist_everywhere(self, before: int) -> None:
+        """Take turns that were accepted before a moment, in milliseconds, off the lists of all accounts together."""
+        with availability():
+            pipeline = self._redis.pipeline(transaction=False)
+            for key in (keys.turns(), *(keys.ended_turns(kind) for kind in LISTED)):
+                pipeline.zremrangebyscore(key, "-inf", f"({before}")
+            pipeline.execute()
 
     def _due(self, account_id: int, after: int, before: int) -> tuple[list[str], int, bool]:
         """Some turns that are due, up to which acceptance they are all that are, and whether there are more."""

@@ -4,7 +4,7 @@ import itertools
 import json
 import time
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -104,6 +104,7 @@ class RedisTurns:
             "refusal": new.refusal,
             "handler": new.handler or "",
             "line": new.line,
+            "lead": None if new.note_lead_id is None else str(new.note_lead_id),
             "account": str(account),
             "contact_spans": contact_spans(account, new.line, new.contact_limits),
             "most_a_minute": MOST_A_MINUTE,
@@ -241,15 +242,6 @@ class RedisTurns:
         with availability():
             found = cast("list[bytes]", self._redis.lrange(keys.turn_steps(request_id), 0, -1))
         return [json.loads(step) for step in found]
-
-    def newest_first(self, account_id: int) -> Iterator[Turn]:
-        """The turns of an account that are still kept."""
-        with availability():
-            ids = cast("list[bytes]", self._redis.zrevrange(keys.turns_of(account_id), 0, -1))
-        for turn_id in ids:
-            turn = self.read(turn_id.decode())
-            if turn is not None:
-                yield turn
 
     def _redis_clock(self) -> float:
         """Seconds on the clock of Redis, by our own steady one and their distance, which is asked for now and then."""

@@ -1,20 +1,32 @@
 """What the web process is built from. Its entry point fills this; nothing in app/web reads a setting."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, Literal, Protocol
 from zoneinfo import ZoneInfo
 
 from app.domain.acceptance import Acceptance
+from app.domain.account_list import AccountsPage
 from app.domain.accounts import Account, Locale
+from app.domain.boosts import Boost
+from app.domain.checkup import Finding
 from app.domain.kommo_hooks import HookOutcome, InstallHook, RevokedHook
+from app.domain.plans import Plan
+from app.domain.prices import PriceBook
+from app.domain.quota import LedgerPage
 from app.domain.return_url import Origin
-from app.domain.service_state import ServiceState
+from app.domain.service_minutes import LastHour
+from app.domain.service_state import ServiceState, WaitingKey
+from app.domain.turn_search import TurnPage, Wanted
 from app.domain.webhook import Webhook
 from app.jobpanel.panel import JobPanel
+from app.services.account_months import AccountMonths
+from app.services.administration import Administration
 from app.services.company_settings import CompanySettings
 from app.services.operators import Operators
-from app.services.ports import AuditLog, Meter
+from app.services.ports import AuditLog, Batches, Meter, TurnArchive, TurnSearch
+from app.services.replaying import Replaying
 from app.web.console.callers import Network
 
 
@@ -75,6 +87,70 @@ class Measuring:
     state: Callable[[], ServiceState]
 
 
+class Boosts(Protocol):
+    """The boosts of accounts. Raises StoreUnavailable."""
+
+    def all(self, account: Account) -> list[Boost]:
+        """Every boost ever added, the oldest first."""
+
+    def add(self, account: Account, key: str, requests: int, expires: date | None) -> bool:
+        """Add a boost; False where there is one with this key. Raises ValueError and AccountUnknown."""
+
+    def void(self, account: Account, key: str) -> None:
+        """Take back what is left of a boost. Raises BoostUnknown where that is nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class OverviewFlows:
+    """What the console's first page shows beside the service's state. Every callable raises StoreUnavailable.
+
+    waiting_keys: so many OpenAI keys at most that are told to wait. turn_deadline: the setting TURN_DEADLINE.
+    """
+
+    last_hour: Callable[[], LastHour]
+    waiting_keys: Callable[[int], Sequence[WaitingKey]]
+    months: AccountMonths
+    turn_deadline: float
+
+
+@dataclass(frozen=True, slots=True)
+class AccountFlows:
+    """What the console shows and changes of accounts. Every callable raises StoreUnavailable.
+
+    page: accounts whose names begin so, behind a cursor, so many at most. without_access: accounts that Kommo gives no
+    access, so many at most. usage: of an account's month
+    (UsageReporting.summary). ledger: of an account's month, behind a cursor, so many entries at most; raises ValueError
+    for what is no cursor. turns: those that are wanted, as `ledger`. check_up: one finding after the other, for up to
+    half a minute; raises AccountUnknown.
+    """
+
+    administration: Administration
+    page: Callable[[str, str | None, int], AccountsPage]
+    without_access: Callable[[int], Sequence[Account]]
+    months: AccountMonths
+    plans: Callable[[], Sequence[Plan]]
+    boosts: Boosts
+    usage: Callable[[Account, str], dict[str, Any]]
+    ledger: Callable[[int, str, str | None, int], LedgerPage]
+    turns: Callable[[Wanted, str | None, int], TurnPage]
+    check_up: Callable[[int], Iterator[Finding]]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnFlows:
+    """What the console shows of turns, and how it lets them be run again. Every callable raises StoreUnavailable.
+
+    account: the account, None where it is not installed. batches: worked off by a BatchWorker of each web process.
+    """
+
+    search: TurnSearch
+    archive: TurnArchive
+    account: Callable[[int], Account | None]
+    replaying: Replaying
+    batches: Batches
+    prices: PriceBook
+
+
 @dataclass(frozen=True, slots=True)
 class ConsoleFlows:
     """What the operators' console shows and does. Every callable raises StoreUnavailable.
@@ -87,6 +163,9 @@ class ConsoleFlows:
     operators: Operators
     audit_log: AuditLog
     jobs: JobPanel
+    overview: OverviewFlows
+    accounts: AccountFlows
+    turns: TurnFlows
     zone: ZoneInfo
     proxies: Sequence[Network]
     secret_key: str = field(repr=False)

@@ -33,31 +33,31 @@ TEXTS: dict[Locale, dict[Ending, Said]] = {
     "pt": {
         Ending.INSTALLED: Said(
             "ByteGPT conectado",
-            "A sua conta do Kommo está conectada ao ByteGPT.",
-            "Volte ao Kommo, abra as configurações do widget ByteGPT e informe a chave de API da OpenAI e o "
+            "A sua conta da Kommo está conectada ao ByteGPT.",
+            "Volte à Kommo, abra as configurações do widget ByteGPT e informe a chave de API da OpenAI e o "
             "Assistant ID. Você já pode fechar esta página.",
         ),
         Ending.GOING_ON: Said(
             "Conexão em andamento",
-            "O Kommo ainda não respondeu. Continuamos tentando durante 20 minutos, mesmo com esta página fechada.",
-            "Espere alguns minutos e abra as configurações do widget ByteGPT no Kommo. Se a conta ainda não estiver "
+            "A Kommo ainda não respondeu. Continuamos tentando durante 20 minutos, mesmo com esta página fechada.",
+            "Espere alguns minutos e abra as configurações do widget ByteGPT na Kommo. Se a conta ainda não estiver "
             "conectada, desinstale a integração e instale-a de novo.",
         ),
         Ending.DECLINED: Said(
             "Acesso não concedido",
-            "O acesso à conta foi recusado na janela do Kommo. Nada foi alterado.",
+            "O acesso à conta foi recusado na janela da Kommo. Nada foi alterado.",
             "Para usar o ByteGPT, um administrador da conta precisa permitir o acesso.",
         ),
         Ending.CODE_REFUSED: Said(
             "A conexão não foi concluída",
-            "O Kommo não aceitou o código desta autorização: ele vale uma única vez e por 20 minutos. "
+            "A Kommo não aceitou o código desta autorização: ele vale uma única vez e por 20 minutos. "
             "Nada foi alterado.",
-            "Abra a integração no Kommo e instale-a de novo.",
+            "Abra a integração na Kommo e instale-a de novo.",
         ),
         Ending.NOT_ADMINISTRATOR: Said(
             "É preciso ser administrador",
             "Só um administrador da conta pode conectar o ByteGPT. O acesso que já existia continua valendo.",
-            "Peça a um administrador da sua conta do Kommo que faça a conexão.",
+            "Peça a um administrador da sua conta da Kommo que faça a conexão.",
         ),
         Ending.STATE_REFUSED: Said(
             "Este link não vale mais",
@@ -66,18 +66,18 @@ TEXTS: dict[Locale, dict[Ending, Said]] = {
         ),
         Ending.NOT_OURS: Said(
             "Não foi possível conectar",
-            "Este endereço não veio de uma instalação do ByteGPT no Kommo. Nada foi alterado.",
-            "Abra a integração no Kommo e instale-a por lá.",
+            "Este endereço não veio de uma instalação do ByteGPT na Kommo. Nada foi alterado.",
+            "Abra a integração na Kommo e instale-a por lá.",
         ),
         Ending.NO_WINDOW: Said(
             "Não há janela de autorização",
-            "Este servidor do ByteGPT não conhece o endereço da janela de autorização do Kommo.",
-            "Abra a integração no Kommo e instale-a por lá.",
+            "Este servidor do ByteGPT não conhece o endereço da janela de autorização da Kommo.",
+            "Abra a integração na Kommo e instale-a por lá.",
         ),
         Ending.UNAVAILABLE: Said(
             "ByteGPT indisponível no momento",
             "Não conseguimos concluir a conexão agora. Nada foi alterado.",
-            "Espere um minuto e instale a integração de novo no Kommo.",
+            "Espere um minuto e instale a integração de novo na Kommo.",
         ),
     },
     "es": {

@@ -16,7 +16,9 @@ from app.domain.assistants import Api
 from app.domain.turn import Timing
 from app.jobpanel.panel import JobPanel
 from app.services.administration import Administration, Defaults
+from app.services.batches import BatchWorker
 from app.services.company_settings import CompanySettings
+from app.services.doctor import AccountDoctor
 from app.services.forwarding import Forwarder
 from app.services.grants import Grants
 from app.services.installing import Installing
@@ -57,11 +59,22 @@ from app.storage.turns import RedisTurns
 from app.storage.usage import RedisUsage
 from app.storage.widget_use import RedisWidgetUse
 from app.web.console.passwords import PasswordCheck, credentials_digest
-from app.web.deps import ConsoleFlows, KommoFlows, Measuring, WebDeps, WidgetFlows
+from app.web.console_stores import account_flows, overview_flows, turn_flows
+from app.web.deps import (
+    AccountFlows,
+    ConsoleFlows,
+    KommoFlows,
+    Measuring,
+    OverviewFlows,
+    TurnFlows,
+    WebDeps,
+    WidgetFlows,
+)
 from app.web.factory import create_app
 from app.web.oauth import THREADS
 from app.web.widget import MOST_AT_ONCE
 from config.error_reports import start_error_reports
+from config.prices import read_prices
 from config.settings import Settings, load_settings
 
 # gunicorn runs 8 threads a process (config/gunicorn.py), and each uses one connection at a time.
@@ -80,7 +93,11 @@ def create() -> Flask:
     settings = load_settings(redis_required=True)
     start_error_reports(settings.sentry_dsn, "web")
     counting = Counting()
-    app = create_app(deps_of(settings, counting))
+    deps = deps_of(settings, counting)
+    app = create_app(deps)
+    batches = BatchWorker(deps.console.turns.batches, deps.console.turns.replaying)
+    batches.start()
+    atexit.register(batches.stop)
     forwarder = Forwarder(counting.taken, RedisMetrics(_connected(settings, 1)))
     forwarder.start()
     atexit.register(forwarder.stop)
@@ -100,6 +117,9 @@ def deps_of(settings: Settings, counting: Counting) -> WebDeps:
     public = (client_id, settings.kommo_client_secrets) if client_id else None
     integrations = IntegrationSecrets(redis, sealer, public)
     timing = Timing(settings.turn_deadline, settings.delivery_patience)
+    administration, trial = _settings_tools(settings, redis, accounts, integrations)
+    proving, kommo = _kommo_flows(settings, redis, sealer, accounts, integrations)
+    doctor = AccountDoctor(accounts, proving, trial, RedisLedger(redis), settings.kommo_base_url)
     return WebDeps(
         kommo_base_url=settings.kommo_base_url,
         public_url=settings.public_url,
@@ -108,14 +128,22 @@ def deps_of(settings: Settings, counting: Counting) -> WebDeps:
         directories=directories(accounts, integrations),
         accept=Intake(RedisTurns(redis, sealer, timing), timing, meter=counting).accept,
         readiness=Readiness(redis, RedisPresence(redis)).reasons,
-        widget=_widget_flows(settings, redis, sealer, accounts, integrations),
-        kommo=_kommo_flows(settings, redis, sealer, accounts, integrations),
-        console=_console_flows(settings, redis),
+        widget=_widget_flows(settings, redis, sealer, accounts, administration, trial),
+        kommo=kommo,
+        console=_console_flows(
+            settings,
+            redis,
+            overview_flows(redis, accounts, settings.turn_deadline),
+            account_flows(redis, accounts, administration, doctor.findings),
+            turn_flows(redis, sealer, accounts, timing, read_prices()),
+        ),
         measuring=Measuring(counting, RedisMetrics(redis).totals, RedisInspection(redis).state),
     )
 
 
-def _console_flows(settings: Settings, redis: Redis) -> ConsoleFlows:
+def _console_flows(
+    settings: Settings, redis: Redis, overview: OverviewFlows, accounts: AccountFlows, turns: TurnFlows
+) -> ConsoleFlows:
     secret_key, username = settings.secret_key or "", settings.admin_username or ""
     password_hash = settings.admin_password_hash or ""
     audit_log = RedisAuditLog(redis)
@@ -131,6 +159,9 @@ def _console_flows(settings: Settings, redis: Redis) -> ConsoleFlows:
         operators=operators,
         audit_log=audit_log,
         jobs=JobPanel(redis),
+        overview=overview,
+        accounts=accounts,
+        turns=turns,
         zone=ZoneInfo(settings.default_timezone),
         proxies=settings.trusted_proxies,
         secret_key=secret_key,
@@ -139,7 +170,7 @@ def _console_flows(settings: Settings, redis: Redis) -> ConsoleFlows:
 
 def _kommo_flows(
     settings: Settings, redis: Redis, sealer: Sealer, accounts: RedisAccounts, integrations: IntegrationSecrets
-) -> KommoFlows:
+) -> tuple[Proving, KommoFlows]:
     template = settings.kommo_base_url
     waits = (KOMMO_TIMEOUTS.connect, KOMMO_TIMEOUTS.silence)
     sessions = {
@@ -174,7 +205,7 @@ def _kommo_flows(
         Revoking(accounts, proving, settings.kommo_client_id),
         RedisHooks(redis, sealer),
     )
-    return KommoFlows(
+    return proving, KommoFlows(
         received=hooks.received,
         secrets_of=integrations.of,
         use_state=RedisStates(redis).use,
@@ -183,13 +214,13 @@ def _kommo_flows(
     )
 
 
-def _widget_flows(
-    settings: Settings, redis: Redis, sealer: Sealer, accounts: RedisAccounts, integrations: IntegrationSecrets
-) -> WidgetFlows:
+def _settings_tools(
+    settings: Settings, redis: Redis, accounts: RedisAccounts, integrations: IntegrationSecrets
+) -> tuple[Administration, SettingsCheck]:
+    """What changes accounts, and what tries their settings at OpenAI."""
     session = PartnerSession(MOST_AT_ONCE)
     waits = (settings.openai_connect_timeout, settings.openai_read_timeout)
     setup = OpenAiSetup(session, settings.openai_base_url, *waits)
-    key = (settings.secret_key or "").encode()
     administration = Administration(
         accounts,
         integrations,
@@ -203,11 +234,24 @@ def _widget_flows(
         Api.RESPONSES: ResponsesEngine(session, settings.openai_base_url, *waits),
         Api.ASSISTANTS: AssistantsEngine(session, settings.openai_base_url, *waits),
     }
-    tests = SettingsCheck(engines, setup, RedisGates(redis), settings.openai_api, key)
+    return administration, SettingsCheck(
+        engines, setup, RedisGates(redis), settings.openai_api, (settings.secret_key or "").encode()
+    )
+
+
+def _widget_flows(
+    settings: Settings,
+    redis: Redis,
+    sealer: Sealer,
+    accounts: RedisAccounts,
+    administration: Administration,
+    trial: SettingsCheck,
+) -> WidgetFlows:
+    key = (settings.secret_key or "").encode()
     turns = RedisTurns(redis, sealer, Timing(settings.turn_deadline, settings.delivery_patience))
     use = RedisWidgetUse(redis)
     return WidgetFlows(
-        settings=CompanySettings(administration, tests, settings.openai_api, key),
+        settings=CompanySettings(administration, trial, settings.openai_api, key),
         usage=Reporting(accounts, RedisLedger(redis), turns, UsageReporting(RedisUsage(redis), key)).usage,
         first_use=use.first,
         seconds_to_wait=use.seconds_to_wait,

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 from sandbox.kommo_server import KommoSimulator
 from sandbox.stack import Stack
 from tests.browser.company import Company
+from tests.browser.console_visits import Operators, offer_console
 from tests.browser.visits import Visits
 
 # As in the Makefile, which says how to install one.
@@ -80,9 +81,19 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole service as it is delivered, for all tests together; each has a company of its own in it."""
     with Stack(tmp_path_factory.mktemp("service")) as stack:
         offer_integration(stack)
+        offer_console(stack)
         stack.start("web", "worker")
         stack.wait_until_ready()
         yield stack
+
+
+@pytest.fixture
+def operators(browser: Browser, service: Stack) -> Iterator[Operators]:
+    """Opens the console (console_visits.py). What its pages complain about makes the test fail, at its end."""
+    operators = Operators(browser, service)
+    yield operators
+    operators.close()
+    assert not operators.complaints
 
 
 def built_archive(stack: Stack, folder: Path) -> Path:

@@ -207,6 +207,10 @@ def test_turns_are_listed_newest_first_and_by_status(day: Day) -> None:
     assert [turn["request_id"] for turn in listed] == [request_id(getattr(day, name)) for name in names]
     only = printed(day.stack, "turn", "list", day.account_id, "--status", "not_waiting")
     assert [turn["request_id"] for turn in only] == [request_id(day.not_waiting)]
+    delivered = printed(day.stack, "turn", "list", day.account_id, "--status", "delivered", "--limit", "1")
+    assert [turn["request_id"] for turn in delivered] == [request_id(day.refused)]
+    assert printed(day.stack, "turn", "list", day.account_id, "--status", "asking") == []
+    assert printed(day.stack, "turn", "list", day.account_id, "--lead", "1", "--contact", "nobody") == []
 
 
 def test_no_command_shows_what_was_said(day: Day) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -25,26 +26,33 @@ def server(tmp_path: Path) -> Iterator[EmbeddedRedis]:
         yield server
 
 
+@contextmanager
+def a_sentinel(directory: Path, master: EmbeddedRedis, epoch: int = 0) -> Iterator[int]:
+    """A sentinel that knows this master since its change of that number; its port."""
+    at = urlsplit(master.url)
+    with EmbeddedRedis(directory / "port", tcp=True) as other:
+        port = urlsplit(other.url).port or 0
+    config = directory / "sentinel.conf"
+    config.write_text(
+        f"port {port}\nbind 127.0.0.1\ndir {directory}\nsentinel monitor bots 127.0.0.1 {at.port} 1\n"
+        f"sentinel auth-pass bots {at.password}\nsentinel config-epoch bots {epoch}\n"
+    )
+    sentinel = ChildProcess([server_binary(), str(config), "--sentinel"], output=subprocess.DEVNULL)
+    try:
+        with redis.Redis(port=port, decode_responses=True) as client:
+            wait_until(lambda: "bots" in client.sentinel_masters())
+        yield port
+    finally:
+        sentinel.kill_group()
+        sentinel.wait(5)
+
+
 @pytest.fixture
 def sentinel_url(tmp_path: Path) -> Iterator[str]:
     """A master with a password and two addresses of sentinels, of which only the second is alive."""
-    with EmbeddedRedis(tmp_path / "master", tcp=True) as master, EmbeddedRedis(tmp_path / "port", tcp=True) as other:
-        at = urlsplit(master.url)
-        sentinel_port = urlsplit(other.url).port
-        other.stop()
-        config = tmp_path / "sentinel.conf"
-        config.write_text(
-            f"port {sentinel_port}\nbind 127.0.0.1\ndir {tmp_path}\n"
-            f"sentinel monitor bots 127.0.0.1 {at.port} 1\nsentinel auth-pass bots {at.password}\n"
-        )
-        sentinel = ChildProcess([server_binary(), str(config), "--sentinel"], output=subprocess.DEVNULL)
-        try:
-            with redis.Redis(port=sentinel_port or 0, decode_responses=True) as client:
-                wait_until(lambda: "bots" in client.sentinel_masters())
-            yield f"redis+sentinel://:{at.password}@127.0.0.1:1,127.0.0.1:{sentinel_port}/bots/3"
-        finally:
-            sentinel.kill_group()
-            sentinel.wait(5)
+    with EmbeddedRedis(tmp_path / "master", tcp=True) as master, a_sentinel(tmp_path, master) as port:
+        password = urlsplit(master.url).password
+        yield f"redis+sentinel://:{password}@127.0.0.1:1,127.0.0.1:{port}/bots/3"
 
 
 def test_the_web_client_gives_up_on_a_hung_server_in_little_more_than_a_second(server: EmbeddedRedis) -> None:
@@ -111,6 +119,20 @@ def test_a_sentinel_url_leads_to_its_master_past_a_sentinel_that_is_away(sentine
         client.set("kept", 1)
         assert client.get("kept") == b"1"
         assert client.client_info()["db"] == 3
+
+
+def test_the_sentinel_is_believed_that_knows_of_the_latest_change(tmp_path: Path) -> None:
+    folders = [tmp_path / name for name in ("replaced", "present")]
+    with ExitStack() as context:
+        replaced, present = [context.enter_context(EmbeddedRedis(folder, tcp=True)) for folder in folders]
+        ports = [
+            context.enter_context(a_sentinel(*known)) for known in ((folders[0], replaced, 4), (folders[1], present, 5))
+        ]
+        hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+        with connect(
+            f"redis+sentinel://:{urlsplit(present.url).password}@{hosts}/bots/0", for_web=True, max_connections=1
+        ) as client:
+            assert client.config_get("port")["port"] == str(urlsplit(present.url).port)
 
 
 def test_the_blocking_client_takes_a_sentinel_url_too(sentinel_url: str) -> None:

@@ -1,5 +1,6 @@
 """Running turns again on a real Redis: charged anew or not at all, once, whoever does it at the same time."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
@@ -11,18 +12,21 @@ from app.domain.answers import Conversation
 from app.domain.assistants import Api
 from app.domain.audit import recomputed
 from app.domain.failures import Failure
-from app.domain.replays import Again, NotReplayable, Obstacle
+from app.domain.replays import Again, EndedBadly, NotReplayable, Obstacle
 from app.domain.turn import DECIDED, UNDECIDED, Change, Charge, NewTurn, Status, Turn
 from app.services.replaying import Replaying
 from app.storage import keys
 from app.storage.contact_memory import RedisContactMemory
 from app.storage.replays import RedisReplays
 from app.storage.turns import CLOSED_KEPT_MS, DAY_MS
-from tests.builders import TIMING
+from tests.builders import NOW_MS, TIMING
 from tests.integration.turn_store import ANSWERED, DELIVERED, FAILED, LEAVE, PERIOD, Store, dump
 
 UNDELIVERABLE = Change(expect=DECIDED, status=Status.UNDELIVERABLE, close=True)
 CONTACT = "contact-1"
+# As workers change them: with the step that tells of it.
+FAILED_TOLD = replace(FAILED, steps=(("failed", {"error_code": Failure.OPENAI_TIMEOUT}),))
+UNDELIVERABLE_TOLD = replace(UNDELIVERABLE, steps=(("undeliverable", {}),))
 
 
 @pytest.fixture
@@ -357,3 +361,35 @@ def test_a_note_on_a_failure_that_may_be_none_is_taken_back(store: Store) -> Non
     assert store.redis.zcard(keys.notes()) == 1
     replay(store, new)
     assert store.redis.zcard(keys.notes()) == 0
+
+
+# --- many -----------------------------------------------------------------------------------------------------------
+
+
+def test_those_that_ended_badly_are_found_with_when_they_did_and_whether_it_was_told(store: Store) -> None:
+    store.accept(line=None)
+    found = {}
+    for name, changes in {
+        "answered": (ANSWERED, DELIVERED),
+        "told": (FAILED_TOLD, DELIVERED),
+        "untold": (FAILED_TOLD, UNDELIVERABLE_TOLD),
+        "undelivered": (ANSWERED, LEAVE, UNDELIVERABLE_TOLD),
+    }.items():
+        store.clock.seconds += 1
+        found[name] = (closed(store, *changes, line=None).request_id, store.clock.milliseconds)
+    store.clock.seconds += 1
+    store.finish(store.accept(line=None, refusal=Failure.ACCOUNT_PAUSED), decision=LEAVE)
+    replays = RedisReplays(store.redis, TIMING)
+    account = store.account.account_id
+    bad = list(replays.ended_badly(account, 0, store.clock.milliseconds))
+    assert bad == [EndedBadly(*found[name], told=name == "told") for name in ("told", "untold", "undelivered")]
+    first = found["told"][1]
+    assert [one.at for one in replays.ended_badly(account, first, first)] == [first]
+    assert list(replays.ended_badly(99, 0, store.clock.milliseconds)) == []
+
+
+@pytest.mark.parametrize("gone", [keys.turn, keys.turn_steps], ids=["record", "steps"])
+def test_those_whose_record_has_ended_are_not_run_again(store: Store, gone: Callable[[str], str]) -> None:
+    new = closed(store, FAILED_TOLD, DELIVERED)
+    store.redis.delete(gone(new.request_id))
+    assert list(RedisReplays(store.redis, TIMING).ended_badly(store.account.account_id, 0, NOW_MS + DAY_MS)) == []

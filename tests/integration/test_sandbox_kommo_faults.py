@@ -18,6 +18,7 @@ from sandbox import kommo_faults
 from sandbox.kommo_accounts import Account
 from sandbox.kommo_faults import Fault, Route
 from sandbox.kommo_server import KommoSimulator, close_hosts
+from sandbox.serving import Door
 
 # macOS has 127.0.0.1 alone unless told otherwise.
 more_loopback_addresses = pytest.mark.skipif(sys.platform == "darwin", reason="needs 127.0.0.2")
@@ -47,8 +48,12 @@ def proceed(account: Account, url: str, timeout: float = 10) -> requests.Respons
 @pytest.mark.parametrize("after_effect", [False, True], ids=["before the effect", "answer lost"])
 @pytest.mark.parametrize(
     ("fault", "error"),
-    [(kommo_faults.reset, requests.ConnectionError), (kommo_faults.hang, requests.ReadTimeout)],
-    ids=["reset", "hang"],
+    [
+        (kommo_faults.reset, requests.ConnectionError),
+        (kommo_faults.hang, requests.ReadTimeout),
+        (kommo_faults.garbage, requests.ConnectionError),
+    ],
+    ids=["reset", "hang", "garbage"],
 )
 def test_a_connection_fails(
     account: Account, kommo: KommoSimulator, fault: Callable[..., Fault], error: type[Exception], after_effect: bool
@@ -215,17 +220,42 @@ def test_accounts_can_share_a_port_on_addresses_of_their_own() -> None:
             assert proceed(account, pause(account)).status_code == 202
 
 
+def test_an_answer_can_trickle_for_ever(account: Account) -> None:
+    account.faults.add(kommo_faults.trickle(), Route.CONTINUE)
+    with requests.post(
+        pause(account),
+        json={"data": {}},
+        headers={"Authorization": f"Bearer {account.long_lived_token()}"},
+        timeout=10,
+        stream=True,
+    ) as answer:
+        assert answer.status_code == 200
+        assert [answer.raw.read(1) for _ in range(3)] == [b" "] * 3
+
+
+def test_hosts_that_are_shut_refuse_connections_and_cut_off_those_that_stand(
+    account: Account, kommo: KommoSimulator
+) -> None:
+    with requests.Session() as session:
+        assert call(account, session).status_code == 401
+        kommo.shut()
+        with pytest.raises(requests.ConnectionError):
+            call(account, session)
+        kommo.open()
+        assert call(account, session).status_code == 401
+
+
 @pytest.mark.parametrize("turns", range(6))
 def test_connections_of_the_very_last_moment_are_closed_too(turns: int) -> None:
     async def connect_and_close() -> socket.socket:
         runner = web.AppRunner(web.Application(), shutdown_timeout=0.05)
         await runner.setup()
-        listening = socket.create_server(("127.0.0.1", 0))
-        await web.SockSite(runner, listening).start()
-        connection = socket.create_connection(listening.getsockname(), timeout=5)
+        door = Door(runner, "127.0.0.1")
+        await door.open()
+        connection = socket.create_connection(("127.0.0.1", door.port), timeout=5)
         for _ in range(turns):
             await asyncio.sleep(0)
-        await close_hosts(runner, [listening])
+        await close_hosts(runner, [door])
         return connection
 
     with asyncio.run(connect_and_close()) as connection, suppress(ConnectionResetError):

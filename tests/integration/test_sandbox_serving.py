@@ -46,6 +46,16 @@ def test_a_given_port_is_taken_or_the_start_fails() -> None:
         assert again.port == port
 
 
+def test_a_server_that_is_shut_refuses_connections_until_it_is_opened_at_the_same_port() -> None:
+    with Server(application()) as server, requests.Session() as session:
+        assert session.get(server.url, timeout=10).ok
+        server.shut()
+        with pytest.raises(requests.ConnectionError):
+            session.get(server.url, timeout=10)
+        server.open()
+        assert session.get(server.url, timeout=10).ok
+
+
 def test_stopping_cuts_off_who_still_waits() -> None:
     outcome: list[BaseException] = []
 

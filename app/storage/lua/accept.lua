@@ -29,7 +29,7 @@ if first then
   return {'duplicate', first}
 end
 
-local version = redis.call('HGET', account_key, 'version')
+local version, retention_days = unpack(redis.call('HMGET', account_key, 'version', 'retention_days'))
 if not version then
   return {'not_installed'}
 end
@@ -65,6 +65,7 @@ redis.call('HSET', turn_key, unpack(ARGV, 3))
 redis.call('HSET', turn_key, 'accepted_at', p.now, 'deadline_at', p.deadline_at, 'decide_by', p.wake_at,
   'period', p.period, 'claims', 0)
 redis.call('ZADD', turns_key, p.now, p.turn_id)
+list_accepted(account, p.lead, p.line, p.turn_id, p.now, retention_days)
 
 if refusal then
   redis.call('HSET', turn_key, 'status', 'refused', 'error_code', refusal, 'charge', 'none', 'weight', 0,
@@ -75,6 +76,9 @@ if refusal then
     and redis.call('HSETNX', quota_of(account, p.period), 'plan_quota_noted', p.turn_id) == 1
   if first then
     redis.call('HSET', turn_key, 'first_refusal', 1)
+  end
+  if refusal == 'plan_quota' then
+    note_month(account, p.period)
   end
   add_step(p.turn_id, p.now, 'refused', {error_code = refusal})
   enqueue(p.turn_id, p.now_iso, p.lease_until)

@@ -154,6 +154,7 @@ end
 
 let_go(p.turn_id, p.now, p.now_iso, p.result)
 redis.call('ZREM', OPEN_KEY, p.turn_id)
+list_ended(p.account, p.turn_id, found[9], p.status, redis.call('HGET', turn_key, 'error_code'), charge)
 -- Longer where the account keeps texts for longer: the hourly round (services/retention.py) ends both together.
 local kept = p.close_ttl
 local days = tonumber(redis.call('HGET', 'bytegpt:account:' .. p.account, 'retention_days') or 0)

@@ -13,4 +13,5 @@ if not redis.call('ZSCORE', boosts_of(account), member) then
 end
 lose(account, period, now, member, 'void')
 rebalance(account, period, now)
+note_month(account, period)
 return 1

@@ -5,7 +5,8 @@
 -- again at once by all who waited. A key without credit is closed for no time: its turns pass one after another, each
 -- the next one's probe, and a dead key holds no threads.
 --
--- `bytegpt:gate:<fingerprint>`: until, reason, and then either probe and probe_until or spacing and next (milliseconds).
+-- `bytegpt:gate:<fingerprint>`: until, reason, account (whose turn was told, for people who look), and then either probe
+-- and probe_until or spacing and next (milliseconds).
 -- `bytegpt:gate:<fingerprint>:line`: turns by acceptance. `bytegpt:gates`: gates by when to look after them.
 
 local GATE, GATES = 'bytegpt:gate:', 'bytegpt:gates'
@@ -22,12 +23,15 @@ local function kept(gate, now, at)
   redis.call('PEXPIRE', GATE .. gate, math.ceil(math.max(at - now, 0)) + GATE_KEPT)
 end
 
-local function close_gate(gate, now, until_ms, reason)
+local function close_gate(gate, now, until_ms, reason, account)
   local key = GATE .. gate
   local before = tonumber(redis.call('HGET', key, 'until') or 0)
   local at = math.max(before, until_ms)
   redis.call('HDEL', key, 'probe', 'probe_until', 'spacing', 'next')
   redis.call('HSET', key, 'until', at, 'reason', at == until_ms and reason or redis.call('HGET', key, 'reason'))
+  if account then
+    redis.call('HSET', key, 'account', account)
+  end
   kept(gate, now, at)
   look_after(gate, at)
 end

@@ -87,12 +87,28 @@ local function settle(account, period, at, turn_id, weight, reason)
   write_entry(account, period, at, 'settle', turn_id, 0, reason)
 end
 
+-- Accounts that had used so many per cent of their month when it last mattered, by that share: what people who look
+-- after the service see first. Who is not near costs nothing here; who is not near any more goes when somebody looks.
+local NEAR, NEAR_KEY = 80, 'bytegpt:near_limit'
+
+local function note_share(account, used, limit)
+  if used * 100 >= NEAR * limit then
+    redis.call('ZADD', NEAR_KEY, limit > 0 and math.floor(used * 100 / limit) or 100, account)
+  end
+end
+
+local function note_month(account, period)
+  local _, used, reserved = figures(account, period)
+  note_share(account, used + reserved, limit_of(account, period))
+end
+
 -- The marks, in per cent, that the month has crossed and that nobody was told of. A mark is told once a month, and again
 -- when the limit has risen since and is crossed anew. Returns {mark, used, limit} for each.
 local function crossed_marks(account, period, marks)
   local _, used = figures(account, period)
   local limit = limit_of(account, period)
   local crossed = {}
+  note_share(account, used, limit)
   for _, mark in ipairs(marks) do
     local told_at = tonumber(redis.call('HGET', quota_of(account, period), 'alert:' .. mark) or -1)
     if limit > 0 and used * 100 >= mark * limit and told_at < limit then

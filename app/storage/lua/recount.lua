@@ -19,5 +19,6 @@ else
   redis.call('HSET', account_key, 'plan', had, 'next_plan', plan, 'next_plan_period', next_period)
 end
 prepare_month(account, period, now, plan_in(account_key, plans_key, period))
+note_month(account, period)
 redis.call('HINCRBY', account_key, 'version', 1)
 return 1

@@ -8,6 +8,10 @@ for i, id in ipairs(ARGV) do
   redis.call('HINCRBY', KEYS[1], 'turns', redis.call('UNLINK', KEYS[2 + 2 * i]))
   redis.call('UNLINK', KEYS[3 + 2 * i])
   redis.call('ZREM', KEYS[2], id)
+  redis.call('ZREM', ALL_TURNS, id)
+  for _, kind in ipairs(ENDED) do
+    redis.call('ZREM', all_ended(kind), id)
+  end
 end
 for _, note in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
   if wanted[note:match('^[^:]+')] then

@@ -44,6 +44,7 @@ end
 local function open_again(status)
   redis.call('PERSIST', turn_key)
   redis.call('PERSIST', turn_key .. ':steps')
+  unlist_ended(p.account, p.turn_id)
   redis.call('HDEL', turn_key, 'offers', 'token_renewed', 'last_resort', 'change', 'answered')
   redis.call('HSET', turn_key, 'status', status, 'replayed_at', p.now, 'replays', replays + 1, 'replay', p.replay,
     'deadline_at', p.deadline_at, 'decide_by', p.wake_at, 'claims', 0)

@@ -1,6 +1,6 @@
 """Numbers and times as the operator's language writes them. Each is a filter of the templates."""
 
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, date, datetime, tzinfo
 from typing import cast
 
 from flask import current_app
@@ -36,6 +36,28 @@ def bytes_text(value: float) -> str:
     while value >= 1024 and unit < len(_UNITS) - 1:
         value, unit = value / 1024, unit + 1
     return f"{number_text(value, 1 if unit else 0)} {_UNITS[unit]}"
+
+
+def dollars_text(dollars: str | None) -> str:
+    """`1234.5` (domain/prices.py, dollars) as `US$ 1.234,50`, a sum of less than a dollar with four decimals."""
+    if dollars is None:
+        return NOTHING
+    amount = float(dollars)
+    return f"US$\N{NO-BREAK SPACE}{number_text(amount, 2 if amount >= 1 or not amount else 4)}"
+
+
+def month_text(period: str) -> str:
+    """`2026-11` as `11/2026`."""
+    year, month = period.split("-")
+    return f"{year}-{month}" if look().locale == "en" else f"{month}/{year}"
+
+
+def day_text(day: str | date | None) -> str:
+    """`2026-11-21` as `21/11/2026`; NOTHING for None."""
+    if day is None:
+        return NOTHING
+    year, month, number = str(day).split("-")
+    return f"{year}-{month}-{number}" if look().locale == "en" else f"{number}/{month}/{year}"
 
 
 def duration_text(milliseconds: float) -> str:
@@ -77,4 +99,7 @@ FILTERS = {
     "bytes": bytes_text,
     "duration": duration_text,
     "moment": moment,
+    "dollars": dollars_text,
+    "month": month_text,
+    "day": day_text,
 }

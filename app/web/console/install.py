@@ -8,7 +8,13 @@ from flask_wtf.csrf import CSRFProtect
 from jinja2 import StrictUndefined
 
 from app.domain.operator_sessions import LONGEST_SECONDS
+from app.web.console.account import add_account
+from app.web.console.account_actions import add_account_actions
+from app.web.console.accounts import add_accounts
 from app.web.console.addresses import PREFIX
+from app.web.console.batch import add_batch
+from app.web.console.boost_actions import add_boost_actions
+from app.web.console.check_up import add_check_up
 from app.web.console.failing import register_failures, told
 from app.web.console.formats import FILTERS, ZONE_KEY
 from app.web.console.guard import STATIC_ENDPOINT, ConsoleSessions, install_guard
@@ -16,9 +22,12 @@ from app.web.console.log import add_log
 from app.web.console.login import add_login
 from app.web.console.overview import add_overview
 from app.web.console.pages import Witness, asset, asset_versions
+from app.web.console.replays import add_replays
 from app.web.console.rooms import Room
 from app.web.console.rq import rq_blueprint
 from app.web.console.texts import t, tn
+from app.web.console.turn import add_turn
+from app.web.console.turns import add_turns
 from app.web.deps import WebDeps
 
 # Of files whose address changes with them.
@@ -75,6 +84,19 @@ def _console_blueprint(room: Room) -> Blueprint:
             response.headers["Cache-Control"] = _ASSET_CACHE if current else "no-cache"
         return response
 
-    for add in (add_login, add_overview, add_log):
+    for add in (
+        add_login,
+        add_overview,
+        add_accounts,
+        add_account,
+        add_account_actions,
+        add_boost_actions,
+        add_check_up,
+        add_turns,
+        add_turn,
+        add_replays,
+        add_batch,
+        add_log,
+    ):
         add(console, room)
     return console

@@ -1,50 +1,72 @@
 """The first page: whether the service works now, and if not, why."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
 
 from flask import Blueprint, Response
 
-from app.domain.service_state import ServiceState
+from app.domain.checkup import MEMORY_WARNING
+from app.domain.failures import TEXTS, Failure
+from app.domain.help_pages import help_path
+from app.domain.service_minutes import Span
 from app.jobqueue import QUEUE
 from app.storage.availability import availability
+from app.web.console.health import RECENT_MINUTES, findings, tone_of
+from app.web.console.hour_charts import has_times, percentiles, times_chart, turns_chart
+from app.web.console.look import look
 from app.web.console.pages import page
 from app.web.console.rooms import Room
 
-# Of Redis' memory, from which it is worth a warning.
-_MEMORY_MARK = 0.8
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that an operator has to see to. key: of the text that says what is wrong and what to do."""
-
-    key: str
-    tone: str
+# Rows of keys that wait, and of accounts near their limit.
+_MOST_KEYS = 20
+_MOST_ACCOUNTS = 20
 
 
 def add_overview(console: Blueprint, room: Room) -> None:
     """Add the routes to the console's blueprint."""
+    flows = room.flows.overview
 
     @console.get("/")
     def overview() -> Response:
-        state = room.state()
+        state, hour = room.state(), flows.last_hour()
         with availability():
             jobs = {place: room.flows.jobs.count(QUEUE, place) for place in ("started", "failed")}
-        return page("console/overview.html", state=state, jobs=jobs, findings=list(_findings(state)))
+        found = findings(state, hour, flows.turn_deadline)
+        waiting = flows.waiting_keys(_MOST_KEYS)
+        return page(
+            "console/overview.html",
+            state=state,
+            jobs=jobs,
+            findings=found,
+            tone=tone_of(found),
+            hour=hour,
+            whole=hour.whole,
+            recent=hour.last(RECENT_MINUTES),
+            recent_minutes=RECENT_MINUTES,
+            turns_chart=turns_chart(hour, room.flows.zone),
+            times_chart=times_chart(hour, room.flows.zone) if has_times(hour) else None,
+            percentiles=percentiles(hour.whole),
+            lost=lost_turns(hour.whole),
+            waiting=waiting,
+            hosts=hosts_of(room, (key.account_id for key in waiting)),
+            near=flows.months.near_limit(_MOST_ACCOUNTS),
+            failure_texts=TEXTS,
+            memory_mark=MEMORY_WARNING,
+        )
 
 
-def _findings(state: ServiceState) -> Iterator[Finding]:
-    redis = state.redis
-    if not state.workers:
-        yield Finding("overview.no_worker", "bad")
-    if state.work.unattended:
-        yield Finding("overview.unattended", "bad")
-    if not redis.writes_kept:
-        yield Finding("overview.redis_cannot_write", "bad")
-    if redis.eviction != "noeviction":
-        yield Finding("overview.redis_evicts", "bad")
-    if not redis.append_only:
-        yield Finding("overview.redis_forgets", "warn")
-    if (redis.memory_share or 0) >= _MEMORY_MARK:
-        yield Finding("overview.redis_nearly_full", "warn")
+def lost_turns(span: Span) -> Sequence[tuple[Failure, int, str]]:
+    """Turns that failed or were refused, by why: how many, and where the page stands that explains it. Most first."""
+    counted: dict[Failure, int] = {}
+    for code, number in (*span.failed.items(), *span.refused.items()):
+        if code in TEXTS:
+            counted[Failure(code)] = counted.get(Failure(code), 0) + number
+    return [
+        (failure, number, help_path(failure, look().locale))
+        for failure, number in sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
+    ]
+
+
+def hosts_of(room: Room, account_ids: Iterable[int | None]) -> Mapping[int, str]:
+    """The subdomains of those of these accounts that are installed."""
+    wanted = sorted({account_id for account_id in account_ids if account_id is not None})
+    return {one.account_id: one.subdomain for one in room.flows.overview.months.accounts.some(wanted)}

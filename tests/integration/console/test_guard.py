@@ -4,7 +4,10 @@ import pytest
 import redis
 from flask import Blueprint, Flask
 
+from app.storage.accounts import RedisAccounts
+from app.storage.sealing import Sealer
 from app.web.console.guard import OPEN_ENDPOINTS
+from tests.builders import ENCRYPTION_KEY, an_account
 from tests.console_browser import Console
 from tests.integration.console.routes import Route, routes_of
 from tests.redis_contents import everything_in
@@ -121,6 +124,7 @@ def test_what_the_login_page_is_made_of_is_there_for_everybody(console: Console)
     ids=str,
 )
 def test_with_a_login_every_page_opens(operator: Console, route: Route) -> None:
+    RedisAccounts(operator.redis, Sealer([ENCRYPTION_KEY])).add(an_account())
     path = route.path.replace("console.css", "css/main.css") if route.endpoint == "rq_dashboard.static" else route.path
     assert operator.get(path).status_code == 200
 

@@ -284,3 +284,47 @@ def test_many_can_be_forgotten_while_others_are_answered(house: House) -> None:
     (day,) = house.usage.days(ACCOUNT, [DAY])
     assert (day.contacts, day.other_contacts) == ({"contact-6": 3, "contact-7": 13}, 18)
     assert house.redis.hget(keys.usage_day(ACCOUNT, DAY), "#c") == b"2"
+
+
+# --- the lists in which turns are found -----------------------------------------------------------------------------
+
+
+def listed(house: House, key: str) -> list[str]:
+    return [turn.decode() for turn in house.redis.zrange(key, 0, -1) if isinstance(turn, bytes)]
+
+
+def test_a_forgotten_contact_is_on_no_list_and_in_no_name_of_one(house: House) -> None:
+    house.answered("contact-1", note_lead_id=11)
+    house.failed("contact-1", note_lead_id=12)
+    other = house.answered("contact-2", note_lead_id=11)
+    house.forget("contact-1")
+    house.memory.end(ACCOUNT, "contact-1")
+    assert b"contact-1" not in everything_in(house.redis)
+    assert listed(house, keys.turns_of_lead(ACCOUNT, 11)) == [other]
+    assert not house.redis.exists(keys.turns_of_lead(ACCOUNT, 12))
+    assert listed(house, keys.turns_of_contact(ACCOUNT, "contact-2")) == [other]
+    # The turns are still there, and how they ended is still known.
+    assert house.redis.zcard(keys.turns()) == 3
+    assert house.redis.zcard(keys.ended_turns_of(ACCOUNT, "failed")) == 1
+
+
+def test_turns_of_a_contact_that_are_kept_no_longer_leave_its_list_too(house: House) -> None:
+    turn = house.answered("contact-1")
+    house.redis.delete(keys.turn(turn), keys.turn_steps(turn))
+    house.redis.delete(keys.turns_of(ACCOUNT))
+    house.store.clock.seconds += 1
+    house.forget("contact-1")
+    assert not house.redis.exists(keys.turns_of_contact(ACCOUNT, "contact-1"))
+
+
+def test_a_contact_that_has_written_again_is_listed_with_what_it_wrote_since(house: House) -> None:
+    house.answered("contact-1", note_lead_id=11)
+    house.store.clock.seconds += 1
+    assert house.memory.begin(ACCOUNT, "contact-1")
+    house.store.clock.seconds += 1
+    again = house.begin("contact-1", note_lead_id=11).hold.request_id
+    for request_ids, _, _ in house.memory.turns(ACCOUNT, "contact-1"):
+        house.memory.erase_turns(ACCOUNT, "contact-1", request_ids)
+    house.memory.erase_counters(ACCOUNT, "contact-1")
+    assert listed(house, keys.turns_of_contact(ACCOUNT, "contact-1")) == [again]
+    assert listed(house, keys.turns_of_lead(ACCOUNT, 11)) == [again]

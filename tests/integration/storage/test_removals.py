@@ -15,6 +15,7 @@ from app.domain.quota import ContactLimit
 from app.domain.turn import AcceptStatus
 from app.storage import keys
 from app.storage.accounts import RedisAccounts
+from app.storage.batches import RedisBatches
 from app.storage.boosts import RedisBoosts
 from app.storage.removals import AT_ONCE, KINDS, RedisRemovals, kind_of
 from app.storage.token_checks import RedisTokenChecks
@@ -79,6 +80,10 @@ class Company(House):
         client.zadd(keys.unfinished_hooks(), {f"revoked-{ACCOUNT}": 1, f"revoked-{OTHER}": 1})
         other = self.store.accept(OTHER, line="contact-1", contact_limits=(ContactLimit("2025-11", 9, 40),))
         self.store.finish(other)
+        batches = RedisBatches(client, self.store.clock)
+        for account_id in (ACCOUNT, OTHER):
+            batch = batches.add(account_id, 1, 2, ["turn"], "ana", untold=True)
+            batches.record(batch, "turn", "delivered")
         turn = next(iter(self.ids()))
         client.zadd(keys.notes(), {turn: 1, f"{turn}:80:8:10": 1, f"{other.request_id}:80:8:10": 1})
 
@@ -114,11 +119,15 @@ def test_nothing_of_the_account_is_left_and_the_other_one_is_untouched(
     for words in (str(ACCOUNT), *turns):
         assert left_of(redis_client, words) == []
     assert removed == {
+        "batch": 3,
         "boost": 1,
         "boost_left": 1,
         "boosts": 1,
+        "contact": 2,
         "contact_span": 6,
         "conversation": 2,
+        "ended": 1,
+        "lead": 1,
         "ledger": 1,
         "minute": 3,
         "minutes": 1,
@@ -135,6 +144,8 @@ def test_nothing_of_the_account_is_left_and_the_other_one_is_untouched(
     assert company.store.accounts.get(OTHER) is not None
     ledger = list(company.store.ledger.entries(OTHER, "2025-11"))
     assert [entry.kind for entry in ledger] == ["grant", "reserve", "settle"]
+    assert redis_client.zcard(keys.batches()) == redis_client.zcard(keys.open_batches()) == 1
+    assert redis_client.zcard(keys.turns()) == redis_client.zcard(keys.turns_of_lead(OTHER, 7)) == 1
     assert redis_client.zcard(keys.notes()) == redis_client.zcard(keys.unfinished_hooks()) == 1
     assert redis_client.hkeys(keys.texts_erased()) == [str(OTHER).encode()]
 

@@ -95,12 +95,13 @@ class FakeConversations:
 
 @dataclass
 class FakeGates:
-    """Gates by the clock. watching: gates that look at what comes of a turn that passes."""
+    """Gates by the clock. watching: gates that look at what comes of a turn that passes. told_of: whose was closed."""
 
     clock: Clock
     until: dict[str, tuple[float, Failure]] = field(default_factory=dict)
     watching: set[str] = field(default_factory=set)
     closings: list[tuple[str, float, Failure]] = field(default_factory=list)
+    told_of: list[int | None] = field(default_factory=list)
     freed: list[tuple[str, str]] = field(default_factory=list)
     entered: list[str] = field(default_factory=list)
 
@@ -114,7 +115,8 @@ class FakeGates:
         self.entered.append(request_id)
         return gate in self.watching
 
-    def close(self, gate: str, seconds: float, reason: Failure) -> None:
+    def close(self, gate: str, seconds: float, reason: Failure, account_id: int | None = None) -> None:
+        self.told_of.append(account_id)
         self.until[gate] = (self.clock() + seconds, reason)
         self.watching.add(gate)
         self.closings.append((gate, seconds, reason))

@@ -365,6 +365,7 @@ def test_a_time_that_openai_names_closes_the_gate_of_the_key_and_a_share_of_ours
     assert desk.ask() is ANSWER
     ((gate, seconds, reason),) = desk.gates.closings
     assert (gate, reason) == (GATE, failure)
+    assert desk.gates.told_of == [desk.held.turn.account_id]
     assert 3.0 + 0.25 / 4 <= seconds <= 3.0 + 0.5 / 4
 
 
@@ -499,6 +500,7 @@ def test_a_probe_that_fails_lets_the_next_one_test_the_ground(
     assert desk.failure() is error
     assert desk.gates.freed == ([(GATE, "r1")] if freed else [])
     assert desk.gates.closings == ([(GATE, 0.0, Failure.OPENAI_QUOTA)] if closed else [])
+    assert desk.gates.told_of == ([desk.held.turn.account_id] if closed else [])
 
 
 def test_a_probe_that_is_told_to_wait_closes_the_gate_again_and_waits_too(clock: Clock) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app.domain.failures import Failure
-from app.domain.replays import Again, NotReplayable, Obstacle, Replay, ReplayStatus
+from app.domain.replays import Again, EndedBadly, NotReplayable, Obstacle, Replay, ReplayStatus
 from app.domain.turn import Charge, Status, Turn
 from app.services.replaying import AT_ONCE, Replayed, Replaying
 from app.services.reporting import TurnUnknown
@@ -22,15 +22,12 @@ class FakeStore:
     """Turns, and replays of them. answers: what the next replays find. ends: a turn is over when it is looked at."""
 
     turns: dict[str, Turn] = field(default_factory=dict)
-    told: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
     answers: list[ReplayStatus] = field(default_factory=list)
     replays: list[Replay] = field(default_factory=list)
     ends: bool = True
     most_open: int = 0
-
-    def add(self, turn: Turn, *steps: tuple[int, str]) -> None:
-        self.turns[turn.request_id] = turn
-        self.told[turn.request_id] = [{"at": at, "step": step} for at, step in steps]
+    bad: list[EndedBadly] = field(default_factory=list)
+    span: tuple[int, int] = (0, 0)
 
     def replay(self, replay: Replay) -> ReplayStatus:
         self.replays.append(replay)
@@ -40,9 +37,9 @@ class FakeStore:
             self.most_open = max(self.most_open, sum(turn.status is Status.ACCEPTED for turn in self.turns.values()))
         return status
 
-    def accepted_between(self, account_id: int, since: int, until: int) -> Iterator[str]:
-        turns = sorted(self.turns.values(), key=lambda turn: turn.accepted_at)
-        return (turn.request_id for turn in turns if since <= turn.accepted_at <= until)
+    def ended_badly(self, account_id: int, since: int, until: int) -> Iterator[EndedBadly]:
+        self.span = since, until
+        yield from self.bad
 
     def read(self, request_id: str) -> Turn | None:
         found = self.turns.get(request_id)
@@ -51,10 +48,7 @@ class FakeStore:
         return found
 
     def steps(self, request_id: str) -> list[dict[str, Any]]:
-        return self.told[request_id]
-
-    def newest_first(self, account_id: int) -> Iterator[Turn]:
-        raise AssertionError("nobody lists here")
+        raise AssertionError("nobody tells stories here")
 
 
 @pytest.fixture
@@ -126,25 +120,15 @@ def test_a_turn_is_waited_for_no_longer_than_it_may_take(store: FakeStore, clock
     assert flow.outcome("r1", lambda *_: None).status is Status.DELIVERED
 
 
-def test_those_of_a_span_ended_in_it(store: FakeStore, clock: Clock) -> None:
-    def one(name: str, accepted: int, ended: int, **fields: Any) -> None:
-        turn = replace(FAILED, request_id=name, accepted_at=NOW_MS + accepted, **fields)
-        store.add(turn, (NOW_MS + accepted, "accepted"), (NOW_MS + ended, "failed"))
-
-    store.turns.clear()
-    answer = {"error_code": None, "charge": Charge.SETTLED, "answer": "Oi"}
-    one("before", -60_000, -1)
-    one("accepted-before", -40_000, 5_000)
-    one("within", 1_000, 2_000, status=Status.UNDELIVERABLE)
-    one("undelivered", 1_500, 2_500, status=Status.UNDELIVERABLE, **answer)
-    one("answered", 1_600, 2_600, **answer)
-    one("refused", 1_700, 2_700, charge=Charge.NONE, status=Status.UNDELIVERABLE)
-    one("after", 9_000, 10_001)
+def test_those_of_a_span_ended_in_it_and_may_have_been_accepted_before(store: FakeStore, clock: Clock) -> None:
+    ends = {"before": -1, "first": 0, "last": 10_000, "after": 10_001}
+    store.bad = [EndedBadly(name, NOW_MS + at, told=name == "last") for name, at in ends.items()]
     flow = replaying(store, clock)
     found = flow.ended_badly(31000001, NOW_MS, NOW_MS + 10_000)
-    assert [turn.request_id for turn in found] == ["accepted-before", "within", "undelivered"]
+    assert [turn.request_id for turn in found] == ["first", "last"]
+    assert store.span == (NOW_MS - 130_000, NOW_MS + 10_000)
     untold = flow.ended_badly(31000001, NOW_MS, NOW_MS + 10_000, untold=True)
-    assert [turn.request_id for turn in untold] == ["within", "undelivered"]
+    assert [turn.request_id for turn in untold] == ["first"]
 
 
 def test_of_many_a_few_are_open_at_once(store: FakeStore, clock: Clock) -> None:

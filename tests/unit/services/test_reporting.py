@@ -9,7 +9,6 @@ import pytest
 
 from app.domain.accounts import Account, AccountUnknown
 from app.domain.audit import Recomputed
-from app.domain.failures import Failure
 from app.domain.quota import Counters, Entry
 from app.domain.turn import Charge, Status, Turn
 from app.services.reporting import Reporting, TurnUnknown, iso
@@ -19,8 +18,6 @@ from tests.unit.services.ports_in_memory import FakeAccounts, FakeUsageFigures, 
 
 ACCOUNT = an_account(timezone="UTC")
 DELIVERED = a_turn(request_id="r3", status=Status.DELIVERED, charge=Charge.SETTLED, attempts=2, answer="Custa 5.")
-FAILED = a_turn(request_id="r2", status=Status.DELIVERED, error_code=Failure.BUSY, charge=Charge.RELEASED)
-OPEN = a_turn(request_id="r1", status=Status.ASKING)
 
 
 @dataclass
@@ -47,16 +44,13 @@ class FakeLedger:
 
 @dataclass
 class FakeArchive:
-    turns: list[Turn] = field(default_factory=lambda: [DELIVERED, FAILED, OPEN])
+    turns: list[Turn] = field(default_factory=lambda: [DELIVERED])
 
     def read(self, request_id: str) -> Turn | None:
         return next((turn for turn in self.turns if turn.request_id == request_id), None)
 
     def steps(self, request_id: str) -> list[dict[str, Any]]:
         return [{"at": NOW_MS, "step": "accepted"}, {"at": NOW_MS + 12, "step": "retry", "wait": 0.5}]
-
-    def newest_first(self, account_id: int) -> Iterator[Turn]:
-        yield from self.turns
 
 
 def reporting(ledger: FakeLedger | None = None) -> Reporting:
@@ -131,20 +125,6 @@ def test_a_turn_is_told_with_its_steps_and_without_a_word_of_anybody() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("status", "found"),
-    [
-        (None, ["r3", "r2", "r1"]),
-        (Status.DELIVERED, ["r3", "r2"]),
-        (Status.ASKING, ["r1"]),
-        (Status.UNDELIVERABLE, []),
-    ],
-)
-def test_turns_are_listed_newest_first_and_by_status(status: Status | None, found: list[str]) -> None:
-    listed = list(reporting().turns_of(ACCOUNT.account_id, status))
-    assert [turn["request_id"] for turn in listed] == found
-
-
 def test_what_is_not_there_is_said() -> None:
     with pytest.raises(TurnUnknown, match="r9"):
         reporting().turn("r9")
@@ -152,5 +132,3 @@ def test_what_is_not_there_is_said() -> None:
         reporting().usage(99, None)
     with pytest.raises(AccountUnknown):
         list(reporting().entries(99, None))
-    with pytest.raises(AccountUnknown):
-        list(reporting().turns_of(99, None))

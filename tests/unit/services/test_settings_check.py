@@ -169,6 +169,7 @@ def test_nobody_who_tests_waits_for_a_rate_limit(bench: Bench) -> None:
     assert bench.check(WITH_PROFILE, limited).failure is Failure.OPENAI_QUOTA
     assert bench.clock.sleeps == []
     assert bench.gates.closings == [(bench.gates.name(KEY), 20.0, Failure.OPENAI_QUOTA)]
+    assert bench.gates.told_of == [WITH_PROFILE.account_id]
 
 
 @pytest.mark.parametrize("account", [WITH_PROFILE, an_account()], ids=["responses", "assistants"])

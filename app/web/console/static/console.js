@@ -15,12 +15,18 @@
       this.failures = 0;
       this.button.addEventListener("click", () => this.toggle());
       this.name();
-      bar.hidden = false;
-      this.plan();
+      this.bar = bar;
+      bar.hidden = this.isFinal();
+      if (!bar.hidden) this.plan();
     }
 
     get part() {
       return document.getElementById(this.texts.refreshFor);
+    }
+
+    // Nothing of it will change any more.
+    isFinal() {
+      return this.part.dataset.final !== undefined;
     }
 
     name() {
@@ -69,7 +75,8 @@
           this.say(this.texts.failed);
         }
       }
-      if (!this.paused) this.plan();
+      if (this.isFinal()) this.bar.hidden = true;
+      else if (!this.paused) this.plan();
     }
 
     replace(page) {
@@ -78,6 +85,7 @@
       if (this.paused || this.inUse()) return;
       const opened = [...this.part.querySelectorAll("details")].map((one) => one.open);
       const focused = [...this.part.querySelectorAll(FOCUSABLE)].indexOf(document.activeElement);
+      if (fresh.dataset.final !== undefined) this.part.dataset.final = "";
       this.part.replaceChildren(...document.adoptNode(fresh).childNodes);
       this.part.querySelectorAll("details").forEach((one, at) => { one.open = opened[at] ?? false; });
       if (focused >= 0) this.part.querySelectorAll(FOCUSABLE)[focused]?.focus({ preventScroll: true });

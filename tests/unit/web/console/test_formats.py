@@ -1,7 +1,7 @@
 """Numbers and times in the operator's language."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -35,6 +35,14 @@ TEXTS: list[tuple[Callable[[], object], str]] = [
     (lambda: formats.percent_text(1, 3), "33 %"),
     (lambda: formats.percent_text(1, 3, 1), "33,3 %"),
     (lambda: formats.percent_text(1, 0), "—"),
+    (lambda: formats.dollars_text(None), "—"),
+    (lambda: formats.dollars_text("0.00"), "US$\N{NO-BREAK SPACE}0,00"),
+    (lambda: formats.dollars_text("0.00123"), "US$\N{NO-BREAK SPACE}0,0012"),
+    (lambda: formats.dollars_text("1234.5"), "US$\N{NO-BREAK SPACE}1.234,50"),
+    (lambda: formats.month_text("2026-11"), "11/2026"),
+    (lambda: formats.day_text("2026-11-21"), "21/11/2026"),
+    (lambda: formats.day_text(date(2026, 11, 21)), "21/11/2026"),
+    (lambda: formats.day_text(None), "—"),
     (lambda: formats.bytes_text(0), "0 B"),
     (lambda: formats.bytes_text(1023), "1.023 B"),
     (lambda: formats.bytes_text(1536), "1,5 KiB"),
@@ -74,3 +82,8 @@ def test_machines_can_read_it_too(at: float | datetime) -> None:
     assert said("pt", lambda: formats.moment(at)) == (
         '<time datetime="2026-11-21T20:07:33.123-03:00">21/11/2026 20:07:33</time>'
     )
+
+
+def test_english_writes_days_and_months_as_iso_8601() -> None:
+    assert said("en", lambda: formats.day_text("2026-11-21")) == "2026-11-21"
+    assert said("en", lambda: formats.month_text("2026-11")) == "2026-11"
