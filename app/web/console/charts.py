@@ -111,6 +111,8 @@ def _scale(most: float) -> list[float]:
     """Round numbers at equal distances from one that is at least the greatest value down to 0."""
     if most < _LEAST:
         most = 1
+    if most <= _LINES_OF_SCALE and most == int(most):
+        return [float(at) for at in range(int(most), -1, -1)]  # a few turns: there are no halves of them
     rough = most / _LINES_OF_SCALE
     magnitude = 10 ** math.floor(math.log10(rough))
     step = next(magnitude * one for one in _STEPS if magnitude * one * _LINES_OF_SCALE >= most * (1 - 1e-9))

@@ -30,6 +30,11 @@ def test_columns_stand_on_the_ground_and_within_the_frame(figures: list[tuple[fl
             assert heights[x] == pytest.approx(HEIGHT * (one + two) / drawn.scale[0], abs=0.05)
 
 
+@pytest.mark.parametrize(("most", "scale"), [(0, [1, 0]), (1, [1, 0]), (3, [3, 2, 1, 0]), (5, [8, 6, 4, 2, 0])])
+def test_a_few_turns_are_counted_in_whole_ones(most: int, scale: list[int]) -> None:
+    assert columns(["x"], [Series("one", [most])]).scale == scale
+
+
 @given(FIGURES)
 def test_the_scale_is_of_round_numbers_that_hold_the_greatest(most: float) -> None:
     scale = columns(["x"], [Series("one", [most])]).scale
