@@ -1,7 +1,7 @@
 # Everything a developer or an operator of one machine needs. Works with macOS's make 3.81.
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help demo test run check test-browser fuzz bench format format-check lint types contracts audit licences sbom \
+.PHONY: help demo test run check test-browser fuzz soak bench format format-check lint types contracts audit licences sbom \
         constraints
 
 PYTHON := .venv/bin/python
@@ -31,6 +31,9 @@ test-browser: .venv/.ready ## widget and console in a real Chromium
 
 fuzz: .venv/.ready ## hostile input, for as long as it takes; FUZZ="-k tokens" for a part
 	@$(PYTHON) -m pytest tests/hostile --hypothesis-profile fuzz $(FUZZ)
+
+soak: .venv/.ready ## faults let loose on real processes, half an hour; SOAK="--faults 100 --only worker-kill" for less
+	@$(PYTHON) -m tests.faults.soak $(SOAK)
 
 bench: .venv/.ready .venv-bench/.ready ## the benchmarks: tables, and JSON in bench/results; BENCH="--quick door" for less
 	@$(PYTHON) -m bench $(BENCH)

@@ -1,4 +1,4 @@
-"""Backup and restore as docs/operations.md tells them: a Redis that starts from the copy holds what the first one held.
+"""Backup and restore as docs/en/operations.md tells them: what starts from the copy holds what the first Redis held.
 
 While the copy is made, work goes on.
 """

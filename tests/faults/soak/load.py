@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -34,8 +34,10 @@ class Load(threading.Thread):
         doors: Sequence[str],
         rate: float,
         dice: Random,
+        numbers: Iterator[int],
         style: WebhookStyle | None = None,
     ) -> None:
+        """numbers: of the messages; none may come twice."""
         super().__init__(name="load", daemon=True)
         self.said: list[Said] = []
         self._kommo = kommo
@@ -43,6 +45,7 @@ class Load(threading.Thread):
         self._doors = doors
         self._rate = rate
         self._dice = dice
+        self._numbers = numbers
         self._style = style
         self._unanswered: list[Said] = []
         self._lock = threading.Lock()
@@ -50,10 +53,10 @@ class Load(threading.Thread):
 
     def run(self) -> None:
         """Send until `stop`; a moment that was missed is made up for, as clients do not wait for each other."""
-        began, number = time.monotonic(), 0
-        while not self._ended.wait(max(0.0, began + number / self._rate - time.monotonic())):
-            self._send(number)
-            number += 1
+        began, sent = time.monotonic(), 0
+        while not self._ended.wait(max(0.0, began + sent / self._rate - time.monotonic())):
+            self._send(next(self._numbers))
+            sent += 1
 
     def stop(self) -> None:
         """Send no more, and wait for the outcome of every webhook."""

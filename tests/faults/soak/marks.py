@@ -1,6 +1,6 @@
 """Faults as they happened, and what each kind of them did."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +35,10 @@ class Tally:
 
     def add(self, other: "Tally") -> None:
         """Count another one's faults too."""
-        for name in (
-            "tried", "in_flight", "turns", "refused", "failed", "undeliverable", "lost", "doubled", "mischarged", "late",
-        ):  # fmt: skip
+        for name in _COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
         self.next_answered += other.next_answered
         self.breaches += other.breaches
+
+
+_COUNTS = [one.name for one in fields(Tally) if one.type is int]
