@@ -136,7 +136,8 @@ class ThreadWorker(SimpleWorker):
         elif found.more and not found.turns:
             # Those who wait have their share of this process.
             self._threads.wait_for_change(CROWDED_LOOK_SECONDS)
-        elif not found.more:
+        elif not found.more and len(found.turns) < most:
+            # Only with a thread left: a stroke of the bell that wakes a full process is lost to the idle ones.
             self._taking.wait_for_queued(LOOK_UP_SECONDS)
         return None
 

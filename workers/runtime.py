@@ -117,9 +117,10 @@ class Runtime:
         retention = Retention(RedisTexts(self.redis), RedisLocks(self.redis))
         presence = RedisPresence(self.redis)
         self._presence = presence
+        self._sweeping = Every("sweep", SWEEP_SECONDS, self._sweep)
         self._threads = [
+            self._sweeping,
             Every("leases", timing.lease / 4, self._leases.renew),
-            Every("sweep", SWEEP_SECONDS, self._sweep),
             Every("presence", PRESENCE_EVERY_SECONDS, lambda: presence.say(name, self.threads.load())),
             Every("notes", NOTES_EVERY_SECONDS, lambda: _write_all(noting)),
             Every("hooks", HOOKS_EVERY_SECONDS, access.resume_hooks),
@@ -193,6 +194,7 @@ class Runtime:
     def stop(self) -> None:
         """End the threads and sign off."""
         self._departures.stop()
+        self._sweeping.stop()  # what it takes from now on, nobody would call for
         self._callers.finish()
         for thread in self._threads:
             thread.stop()

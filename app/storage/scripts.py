@@ -6,10 +6,11 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from importlib.resources import files
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, proxy
 
 from redis import Redis
 from redis.exceptions import NoScriptError, ResponseError
+from redis.sentinel import SentinelManagedConnection
 from redis.typing import EncodableT
 
 _MONEY = ("ledger", "boosts", "month")
@@ -54,7 +55,7 @@ class _Connections:
     """
 
     def __init__(self, pool: Any) -> None:
-        self._pool = pool
+        self._pool = proxy(pool)  # whoever asks keeps it alive
         self._process = os.getpid()
         self._idle: deque[Any] = deque()
 
@@ -63,7 +64,7 @@ class _Connections:
         connection = self._taken()
         try:
             answer = connection.retry.call_with_retry(
-                lambda: conversation(connection), lambda _: connection.disconnect()
+                lambda: self._held(connection, conversation), lambda _: connection.disconnect()
             )
         except ResponseError:
             self._idle.append(connection)
@@ -75,10 +76,17 @@ class _Connections:
         self._idle.append(connection)
         return answer
 
+    def _held(self, connection: Any, conversation: Callable[[Any], Any]) -> Any:
+        # Any other one connects by itself when it is used, to where it was before.
+        if isinstance(connection, SentinelManagedConnection) and not connection.is_connected:
+            connection.connect_to(self._pool.get_master_address())  # type: ignore[no-untyped-call]  # type: ignore[no-untyped-call]
+        return conversation(connection)
+
     def _taken(self) -> Any:
         if self._process != os.getpid():
-            # A fork: the sockets belong to the parent.
-            self._process, self._idle = os.getpid(), deque()
+            # A fork: the sockets belong to the parent. In this order, for other threads may look at the same time.
+            self._idle = deque()
+            self._process = os.getpid()
         try:
             return self._idle.pop()
         except IndexError:
@@ -97,6 +105,7 @@ class StoredScript:
     """A Lua script that the server keeps, run by its hash. For many threads; retries as the client does."""
 
     def __init__(self, redis: "Redis", source: str) -> None:
+        self._redis = redis
         self._connections = _connections(redis)
         self.source = source
         self.sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
@@ -121,6 +130,7 @@ class Bell:
     """A list of strokes: whoever waits takes one."""
 
     def __init__(self, redis: "Redis", key: str) -> None:
+        self._redis = redis
         self._connections = _connections(redis)
         self._key = key
 

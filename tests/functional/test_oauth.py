@@ -36,6 +36,8 @@ NOT_COMPARED = (
     b"rq:",
     b"bytegpt:workers",
     b"bytegpt:metrics",
+    b"bytegpt:last_success",
+    b"bytegpt:minute:",
     b"bytegpt:token_checks",
     b"bytegpt:pace:",
     b"bytegpt:lock:",

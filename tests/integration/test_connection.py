@@ -16,6 +16,7 @@ import redis
 from app.childprocess import ChildProcess
 from app.storage.connection import connect, connect_blocking
 from app.storage.embedded import EmbeddedRedis, server_binary
+from app.storage.scripts import script
 from tests.waiting import wait_until
 
 
@@ -119,6 +120,14 @@ def test_a_sentinel_url_leads_to_its_master_past_a_sentinel_that_is_away(sentine
         client.set("kept", 1)
         assert client.get("kept") == b"1"
         assert client.client_info()["db"] == 3
+
+
+def test_a_script_finds_the_master_and_finds_it_again_when_it_was_cut_off(sentinel_url: str) -> None:
+    with connect(sentinel_url, for_web=True, max_connections=2) as client:
+        hold = script(client, "hold_account")
+        assert hold(args=[31000001, 1000]) is None
+        client.client_kill_filter(skipme=True, _type="normal")
+        assert hold(args=[31000001, 1000]) is None
 
 
 def test_the_sentinel_is_believed_that_knows_of_the_latest_change(tmp_path: Path) -> None:

@@ -268,7 +268,8 @@ def test_a_worker_that_lets_go_in_order_has_finished_its_job(
     if way == "waits for Kommo":
         store.park(taken, 1.0)
     if way == "waits for its moment":
-        store.redis.set(keys.pace_of_egress("default"), str(int((time.time() + 60) * 1_000_000)))
+        now = int(time.time() * 1_000_000)
+        store.redis.set(keys.pace_of_egress("default"), f"{now + 60_000_000} {now - 1_000_000}")
         store.advance(taken, LEAVE)
     if way == "is closed":
         store.advance(taken, DELIVERED)

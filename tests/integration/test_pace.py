@@ -189,6 +189,14 @@ def test_an_account_that_has_its_share_of_the_callers_leaves_others_their_thread
     assert sorted(found) == [*[OURS] * allowed, OTHERS]
 
 
+def test_who_asks_for_an_account_that_has_its_share_is_told_to_ask_again_soon(redis_client: redis.Redis) -> None:
+    store = a_store(redis_client, NO_PACE)
+    ready(store, 1)
+    found = store.taking.departing(8, {OURS: 0})
+    assert found.turns == ()
+    assert found.again_after == pytest.approx(0.1, abs=0.01)
+
+
 # --- at once where there is room ------------------------------------------------------------------------------------
 
 

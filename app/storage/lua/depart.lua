@@ -21,6 +21,7 @@ end
 
 local function may_leave(account)
   if (p.crowded[account] or 1) <= 0 then
+    worth_asking(now + 100000)
     return false
   end
   local moment = account_moment(account, now)
