@@ -79,7 +79,7 @@ class _Connections:
     def _held(self, connection: Any, conversation: Callable[[Any], Any]) -> Any:
         # Any other one connects by itself when it is used, to where it was before.
         if isinstance(connection, SentinelManagedConnection) and not connection.is_connected:
-            connection.connect_to(self._pool.get_master_address())  # type: ignore[no-untyped-call]  # type: ignore[no-untyped-call]
+            connection.connect_to(self._pool.get_master_address())  # type: ignore[no-untyped-call]
         return conversation(connection)
 
     def _taken(self) -> Any:

@@ -142,6 +142,9 @@ def cut_off(scene: Scene, dice: Random) -> None:
     machine.join()
 
 
+# Whoever is cut off is cut off from OpenAI, too, and cannot know that it is not to blame.
+CUT_OFF = Allowed(failures=True)
+
 NETWORKED = (
     Kind(
         "machine-cut-off",
@@ -150,7 +153,7 @@ NETWORKED = (
         10,
         2,
         2.0,
-        Allowed(),
+        CUT_OFF,
         network_scene,
         why_no_network,
     ),
