@@ -69,6 +69,9 @@ def replay(
     A bot that was told the failure has gone on: its turn is run and charged all the same, and then most likely ends as
     not_waiting, because Kommo takes no second answer. A warning says so.
 
+    --failed-between finds only turns that ended since this service keeps lists of them: those that had ended before the
+    update to this version are run again by REQUEST_ID.
+
     Exit code 0: answered, and delivered or not waited for any more. 1: it cannot be run again, ended badly again, or is
     still open; of several turns, if this holds of any.
     """
@@ -107,7 +110,7 @@ def _several(flows: _Flows, account_id: int, span: tuple[str, str], untold: bool
     since, until = (_moment(text, account.zone) for text in span)
     if since > until:
         raise click.UsageError("FROM is later than TO.")
-    turns = flows.replaying.ended_badly(account_id, since, until, untold=untold)
+    turns = flows.replaying.ended_badly(account_id, since, until, untold=untold).turns
     click.echo(f"{len(turns)} turn(s) to run again", err=True)
     outcomes = []
     told_at = time.monotonic()

@@ -49,7 +49,11 @@ def show(request_id: str, as_json: bool) -> None:
 def list_(
     account_id: int, status: str | None, lead_id: int | None, contact: str | None, limit: int, as_json: bool
 ) -> None:
-    """List an account's turns, newest first."""
+    """List an account's turns, newest first.
+
+    --status, --lead and --contact find only turns that came since this service keeps lists of them: those that are
+    older than the update to this version are listed without these options.
+    """
     wanted = Wanted(account_id, lead_id, contact_key(contact) if contact else None, _ending(status))
     with told(), open_store() as store:
         if store.accounts.get(account_id) is None:

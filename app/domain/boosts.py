@@ -36,8 +36,8 @@ class Boost:
 
 
 def end_of(day: date | None, zone: ZoneInfo) -> int:
-    """The first millisecond after a day where the account lives; NEVER for None."""
-    if day is None:
+    """The first millisecond after a day where the account lives; NEVER for None, and for the last day that there is."""
+    if day is None or day == date.max:
         return NEVER
     return int(datetime.combine(day + timedelta(days=1), time(), zone).timestamp() * 1000)
 

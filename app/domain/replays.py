@@ -88,6 +88,18 @@ class EndedBadly:
     told: bool
 
 
+@dataclass(frozen=True, slots=True)
+class BadTurns:
+    """Turns of a span that ended badly, oldest first.
+
+    seen_until: when the last one was accepted that was looked at, in milliseconds, where there may be more behind it;
+    None where all were looked at.
+    """
+
+    turns: list[EndedBadly]
+    seen_until: int | None = None
+
+
 class ReplayStatus(StrEnum):
     """What the atomic replay found. STALE: turn or account are not what they were when it was judged: look again."""
 

@@ -105,8 +105,8 @@ def _run(steps: Sequence[Step], now: int) -> Run:
 def _spans(steps: Sequence[Step], ended: int | None, now: int) -> Iterator[Span]:
     begins = [(step["at"], _phase(step)) for step in steps if step["step"] in _BEGINS]
     last = ended if ended is not None else max(now, begins[-1][0]) if begins else now
-    for (since, phase), (until, _) in pairwise([*begins, (last, None)]):
-        goes_on = ended is None and until == last and since == begins[-1][0]
+    for number, ((since, phase), (until, _)) in enumerate(pairwise([*begins, (last, None)]), start=1):
+        goes_on = ended is None and number == len(begins)
         if phase is not None and (until > since or goes_on):
             yield Span(phase, since, until, goes_on)
 

@@ -8,8 +8,10 @@ has ended, and a page can show how far it is. Of all batches one is worked on at
 import secrets
 import threading
 import time
+import traceback
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import structlog
 
@@ -32,10 +34,6 @@ class _Interrupted(Exception):
     """Nothing more is to be done here: this process ends, or another one works on the batch."""
 
 
-class _Stopped(Exception):
-    """An operator has stopped the batch."""
-
-
 class BatchWorker(threading.Thread):
     """The thread. Each web process has one."""
 
@@ -49,6 +47,7 @@ class BatchWorker(threading.Thread):
         self._token = secrets.token_hex(8)
         self._batch: Batch | None = None
         self._looked_at = 0.0
+        self._stopping = False
 
     def run(self) -> None:
         """Look, work, and begin again."""
@@ -57,6 +56,8 @@ class BatchWorker(threading.Thread):
                 self.round()
             except StoreUnavailable as error:
                 log.warning("store_unavailable", during=self.name, reason=str(error))
+            except Exception as error:  # noqa: BLE001 - without this thread nobody would work on batches any more
+                log.error("batches_broken_off", **_told(error))  # noqa: TRY400
 
     def stop(self) -> None:
         """End the thread; another process goes on with what it was doing."""
@@ -69,18 +70,16 @@ class BatchWorker(threading.Thread):
         batch = self._batches.take(self._token, LEASE_SECONDS)
         if batch is None:
             return
-        self._batch, self._looked_at = batch, time.monotonic()
+        self._batch, self._looked_at, self._stopping = batch, time.monotonic(), batch.stopping
         try:
             self._work(batch)
-        except _Stopped:
-            self._batches.end(batch)
         except _Interrupted:
             log.info("batch_interrupted", account_id=batch.account_id, batch=batch.batch_id)
         except StoreUnavailable:
             raise
-        except Exception:
+        except Exception as error:  # noqa: BLE001 - told, and the batch ended
             # A fault of ours, which the next process would find as well. What is left has no result, and shows it.
-            log.exception("batch_failed", account_id=batch.account_id, batch=batch.batch_id)
+            log.error("batch_failed", account_id=batch.account_id, batch=batch.batch_id, **_told(error))  # noqa: TRY400
             self._batches.end(batch)
         finally:
             self._batches.release(self._token)
@@ -100,8 +99,11 @@ class BatchWorker(threading.Thread):
         return turn is not None and (turn.replayed_at or 0) >= batch.begun_at
 
     def _watched(self, request_ids: list[str]) -> Iterator[str]:
+        """Those that are still to be begun: none any more where an operator has stopped the batch."""
         for request_id in request_ids:
             self._look()
+            if self._stopping:
+                return
             yield request_id
 
     def _pause(self, seconds: float) -> None:
@@ -121,5 +123,9 @@ class BatchWorker(threading.Thread):
         found = self._batches.get(self._batch.account_id, self._batch.batch_id)
         if found is None:
             raise _Interrupted
-        if found.stopping:
-            raise _Stopped
+        self._stopping = found.stopping
+
+
+def _told(error: Exception) -> dict[str, Any]:
+    """Where it happened, and not what it says: a text may stand in the message of an exception."""
+    return {"kind": type(error).__name__, "frames": traceback.format_tb(error.__traceback__)}

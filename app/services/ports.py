@@ -339,8 +339,17 @@ class Replays(Protocol):
     def replay(self, replay: Replay) -> ReplayStatus:
         """Charge and queue the turn again, or only offer its answer again, unless it is not what was judged."""
 
-    def ended_badly(self, account_id: int, since: int, until: int) -> Iterator[EndedBadly]:
-        """The turns accepted in a span of milliseconds that failed or could not be delivered, oldest first."""
+    def badly_ended(self, account_id: int, since: int, until: int, most: int | None = None) -> list[tuple[int, str]]:
+        """The turns accepted in a span of milliseconds that failed or could not be delivered, oldest first.
+
+        Each with its acceptance; most: of them at the most, the oldest.
+        """
+
+    def ends_of(self, request_ids: Sequence[str], *, untold: bool) -> Iterator[EndedBadly]:
+        """When each ended badly, read as it is asked for; without those that cannot be run again.
+
+        untold: without those whose bot was told the failure.
+        """
 
 
 class Batches(Protocol):

@@ -11,7 +11,7 @@ from app.domain.accounts import Account, AccountUnknown
 from app.domain.quota import contact_limits, day_of, period_of
 from app.domain.replays import (
     Again,
-    EndedBadly,
+    BadTurns,
     NotReplayable,
     Obstacle,
     Replay,
@@ -109,32 +109,41 @@ class Replaying:
     def outcome(self, request_id: str, told: Told) -> Turn:
         """The turn as soon as it is over, or as it stands when that takes longer than it may (patience).
 
+        Its time counts from the moment it was run again, however late somebody begins to wait.
         Raises TurnUnknown and StoreUnavailable.
         """
-        began = self.clock()
         while True:
             turn = self._read(request_id)
-            waited = self.clock() - began
+            waited = self.clock() - turn.begun_at / 1000
             if turn.status in CLOSED or waited > self.patience:
                 return turn
             told(turn, waited)
             self.sleep(LOOK_SECONDS)
 
     def ended_badly(
-        self, account_id: int, since: int, until: int, *, untold: bool = False, most: int | None = None
-    ) -> list[EndedBadly]:
-        """The turns that failed, or could not be delivered, in a span of milliseconds; oldest first.
+        self,
+        account_id: int,
+        since: int,
+        until: int,
+        *,
+        untold: bool = False,
+        most: int | None = None,
+        most_looked_at: int | None = None,
+    ) -> BadTurns:
+        """The turns that failed, or could not be delivered, in a span of milliseconds.
 
         untold: without those whose bots were told the failure and have gone on. most: of them at the most.
+        most_looked_at: to find them, for somebody who waits.
         Raises AccountUnknown and StoreUnavailable.
         """
         if self.accounts.get(account_id) is None:
             raise AccountUnknown(account_id)
         # What ended in the span may have been accepted before it.
         accepted_since = since - int(self.patience * 1000)
-        found = self.replays.ended_badly(account_id, accepted_since, until)
-        wanted = (turn for turn in found if since <= turn.at <= until and not (untold and turn.told))
-        return list(islice(wanted, most))
+        places = self.replays.badly_ended(account_id, accepted_since, until, most_looked_at)
+        found = self.replays.ends_of([request_id for _, request_id in places], untold=untold)
+        wanted = list(islice((turn for turn in found if since <= turn.at <= until), most))
+        return BadTurns(wanted, places[-1][0] if places and len(places) == most_looked_at else None)
 
     def replay_all(self, request_ids: Iterable[str], by: str, waited_for: Iterable[str] = ()) -> Iterator[Outcome]:
         """Run turns again, a few at once, and tell of each when it is over.

@@ -17,6 +17,16 @@ LOCK = "batches"
 
 _COUNT = "became:"
 _PROLONG = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('PEXPIRE', KEYS[1], ARGV[2]) or 0"
+# Whatever is written goes to a batch that still stands: else what was removed with its account, or has had its time,
+# would come back without an end.
+_STANDS = "if redis.call('HEXISTS', KEYS[1], 'total') == 0 then return 0 end "
+_SET = _STANDS + "return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])"
+_COUNT_TAKING = _STANDS + "return redis.call('HINCRBY', KEYS[1], 'takings', 1)"
+_RECORD = (
+    _STANDS
+    + "redis.call('RPUSH', KEYS[2], ARGV[1]) redis.call('PEXPIRE', KEYS[2], ARGV[2]) "
+    + "return redis.call('HINCRBY', KEYS[1], ARGV[3], 1)"
+)
 _RELEASE = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('DEL', KEYS[1]) or 0"
 
 
@@ -29,6 +39,9 @@ class RedisBatches:
         self._clock = clock
         self._prolong = redis.register_script(_PROLONG)
         self._release = redis.register_script(_RELEASE)
+        self._set = redis.register_script(_SET)
+        self._count_taking = redis.register_script(_COUNT_TAKING)
+        self._record = redis.register_script(_RECORD)
 
     def add(
         self, account_id: int, since: int, until: int, request_ids: Sequence[str], by: str, *, untold: bool
@@ -79,7 +92,7 @@ class RedisBatches:
     def ask_to_stop(self, batch: Batch) -> None:
         """Let no further turn of it be begun."""
         with availability():
-            self._redis.hset(keys.batch(*_place(batch)), "stopping", 1)
+            self._set(keys=[keys.batch(*_place(batch))], args=["stopping", 1])
 
     def take(self, token: str, seconds: float) -> Batch | None:
         """The batch that is to be worked on, for so many seconds; None where there is none, or others work on it."""
@@ -88,14 +101,14 @@ class RedisBatches:
             if not names or not self._redis.set(keys.lock(LOCK), token, nx=True, px=int(seconds * 1000)):
                 return None
             account_id, batch_id = _parts(names[0])
+            self._count_taking(keys=[keys.batch(account_id, batch_id)])
             batch = self.get(account_id, batch_id)
             if batch is None or batch.ended_at is not None:
                 # Its time ended while nobody worked on it, or it was over when its process ended.
                 self._redis.zrem(keys.open_batches(), names[0])
                 self.release(token)
                 return None
-            self._redis.hincrby(keys.batch(account_id, batch_id), "takings", 1)
-        return self.get(account_id, batch_id)
+        return batch
 
     def prolong(self, token: str, seconds: float) -> bool:
         """Go on for so many seconds; False where somebody else works on it by now."""
@@ -117,21 +130,17 @@ class RedisBatches:
 
     def record(self, batch: Batch, request_id: str, became: str) -> None:
         """Write down what became of a turn."""
-        results = keys.batch_results(*_place(batch))
         with availability():
-            pipeline = self._redis.pipeline(transaction=True)
-            pipeline.rpush(results, f"{request_id} {became}")
-            pipeline.pexpire(results, KEPT_MS)
-            pipeline.hincrby(keys.batch(*_place(batch)), f"{_COUNT}{became}", 1)
-            pipeline.execute()
+            self._record(
+                keys=[keys.batch(*_place(batch)), keys.batch_results(*_place(batch))],
+                args=[f"{request_id} {became}", KEPT_MS, f"{_COUNT}{became}"],
+            )
 
     def end(self, batch: Batch) -> None:
         """It is over."""
         with availability():
-            pipeline = self._redis.pipeline(transaction=True)
-            pipeline.hset(keys.batch(*_place(batch)), "ended_at", int(self._clock() * 1000))
-            pipeline.zrem(keys.open_batches(), _name(batch))
-            pipeline.execute()
+            self._set(keys=[keys.batch(*_place(batch))], args=["ended_at", int(self._clock() * 1000)])
+            self._redis.zrem(keys.open_batches(), _name(batch))
 
 
 def _place(batch: Batch) -> tuple[int, str]:

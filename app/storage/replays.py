@@ -8,7 +8,7 @@ from typing import Any, cast
 from redis import Redis
 
 from app.domain.replays import EndedBadly, Replay, ReplayStatus, ended_badly_at
-from app.domain.turn import CLOSED, Status, Timing
+from app.domain.turn import CLOSED, Charge, Status, Timing
 from app.domain.turn_search import Ending
 from app.storage import keys
 from app.storage.availability import availability
@@ -67,29 +67,46 @@ class RedisReplays:
             )
         return ReplayStatus(found.decode())
 
-    def ended_badly(self, account_id: int, since: int, until: int) -> Iterator[EndedBadly]:
-        """Those of a span of acceptances that failed or could not be delivered, oldest first."""
+    def badly_ended(self, account_id: int, since: int, until: int, most: int | None = None) -> list[tuple[int, str]]:
+        """Those of a span of acceptances that failed or could not be delivered, oldest first: acceptance and id."""
         lists = [keys.ended_turns_of(account_id, kind) for kind in (Ending.FAILED, Ending.UNDELIVERABLE)]
+        first = None if most is None else 0
         with availability():
             pipeline = self._redis.pipeline(transaction=False)
             for key in lists:
-                pipeline.zrangebyscore(key, since, until, withscores=True)
+                pipeline.zrangebyscore(key, since, until, first, most, withscores=True)
             answers = cast("list[list[tuple[bytes, float]]]", pipeline.execute())
         # One whose failure could not be told stands in both.
-        places = sorted({(at, turn_id) for answer in answers for turn_id, at in answer})
-        for begin in range(0, len(places), AT_ONCE):
-            yield from self._bad_of([turn_id.decode() for _, turn_id in places[begin : begin + AT_ONCE]])
+        return sorted({(int(at), turn_id.decode()) for answer in answers for turn_id, at in answer})[:most]
 
-    def _bad_of(self, request_ids: Sequence[str]) -> Iterator[EndedBadly]:
+    def ends_of(self, request_ids: Sequence[str], *, untold: bool) -> Iterator[EndedBadly]:
+        """When these ended badly; without those that did not or were refused, and told ones if only untold count."""
+        for begin in range(0, len(request_ids), AT_ONCE):
+            some = self._runnable(request_ids[begin : begin + AT_ONCE])
+            yield from self._with_ends([one for one in some if not (untold and one[1])])
+
+    def _runnable(self, request_ids: Sequence[str]) -> Iterator[tuple[str, bool]]:
+        """Those that may be run again, and whether their bot was told the failure."""
         with availability():
             pipeline = self._redis.pipeline(transaction=False)
             for request_id in request_ids:
-                pipeline.hmget(keys.turn(request_id), "status", "error_code")
-                pipeline.lrange(keys.turn_steps(request_id), 0, -1)
-            answers = pipeline.execute()
-        for request_id, (status, error_code), steps in zip(request_ids, answers[::2], answers[1::2], strict=True):
-            at = ended_badly_at(json.loads(step) for step in steps)
+                pipeline.hmget(keys.turn(request_id), "status", "error_code", "charge")
+            answers = cast("list[list[bytes | None]]", pipeline.execute())
+        for request_id, (status, error_code, charge) in zip(request_ids, answers, strict=True):
             # Its record has ended, or it was run again in this very moment.
-            if status is not None and at is not None and Status(status.decode()) in CLOSED:
-                told = error_code is not None and status.decode() == Status.DELIVERED
+            if status is None or Status(status.decode()) not in CLOSED:
+                continue
+            # Of one that was refused at the door nothing is stored that could be asked.
+            if charge is not None and charge.decode() != Charge.NONE:
+                yield request_id, error_code is not None and status.decode() == Status.DELIVERED
+
+    def _with_ends(self, turns: Sequence[tuple[str, bool]]) -> Iterator[EndedBadly]:
+        with availability():
+            pipeline = self._redis.pipeline(transaction=False)
+            for request_id, _ in turns:
+                pipeline.lrange(keys.turn_steps(request_id), 0, -1)
+            answers = cast("list[list[bytes]]", pipeline.execute())
+        for (request_id, told), steps in zip(turns, answers, strict=True):
+            at = ended_badly_at(json.loads(step) for step in steps)
+            if at is not None:
                 yield EndedBadly(request_id, at, told)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import redis
+from structlog.testing import capture_logs
 
 from app.domain.batches import Batch
 from app.domain.failures import Failure
@@ -20,6 +21,8 @@ from tests.integration.turn_store import ANSWERED, DELIVERED, FAILED, Store
 from tests.waiting import wait_until
 
 ACCOUNT = 31000001
+# What a client may have written, in the message of an exception.
+SECRET = "Quanto custa o bolo?"
 
 
 class Office:
@@ -160,13 +163,28 @@ def test_who_has_lost_the_lock_ends_and_leaves_it_to_the_other(office: Office) -
 def test_one_that_is_stopped_begins_nothing_more_and_is_over(office: Office, started: Start) -> None:
     turns = office.failed(30)
     batch = office.wish(turns)
-    started(office.process())
+    process = started(office.process())
     wait_until(lambda: sum(office.replays(turns)) == 20)
     office.batches.ask_to_stop(batch)
-    wait_until(lambda: office.now(batch).ended_at)
+    wait_until(lambda: process._stopping)
+    assert office.now(batch).ended_at is None
+    wait_until(lambda: (office.answer(), office.now(batch).ended_at)[1])
     assert office.now(batch).stopping
+    assert office.now(batch).counts == {"delivered": 20}
     assert sum(office.replays(turns)) == 20
-    assert office.now(batch).done == 0
+
+
+def test_who_takes_over_one_that_is_stopped_begins_nothing(office: Office, started: Start) -> None:
+    turns = office.failed(3)
+    batch = office.wish(turns)
+    office.batches.take("killed", 60.0)
+    office.process()._replaying.replay(turns[0], "console:ana")
+    office.batches.ask_to_stop(batch)
+    office.redis.delete(keys.lock(LOCK))  # its time is over
+    started(office.process())
+    wait_until(lambda: (office.answer(), office.now(batch).ended_at)[1])
+    assert office.now(batch).counts == {"delivered": 1}
+    assert office.replays(turns) == [1, 0, 0]
 
 
 def test_a_plan_that_is_used_up_ends_it_and_says_so(redis_client: redis.Redis, started: Start) -> None:
@@ -198,12 +216,17 @@ def test_a_fault_of_ours_ends_the_batch_and_not_the_process(office: Office, monk
     process = office.process()
 
     def broken(request_id: str) -> Turn:
-        raise RuntimeError("a fault")
+        raise RuntimeError(SECRET)
 
     monkeypatch.setattr(office.store.turns, "read", broken)
-    process.round()
+    with capture_logs() as said:
+        process.round()
     assert office.now(batch).ended_at is not None
     assert office.now(batch).done == 0
+    (line,) = said
+    assert (line["event"], line["kind"]) == ("batch_failed", "RuntimeError")
+    assert "in broken" in line["frames"][-1]
+    assert SECRET not in str(said)
 
 
 def test_one_after_the_other(office: Office, started: Start) -> None:
@@ -243,3 +266,39 @@ def test_a_redis_that_is_away_does_not_end_the_thread(office: Office, started: S
     process = started(office.process())
     assert Away.asked.wait(10)
     assert process.is_alive()
+
+
+def test_a_fault_of_ours_does_not_end_the_thread(office: Office, started: Start) -> None:
+    class Broken(RedisBatches):
+        faults = 2
+
+        def take(self, token: str, seconds: float) -> Batch | None:
+            if self.faults:
+                self.faults -= 1
+                raise RuntimeError("a fault")
+            return super().take(token, seconds)
+
+    office.batches = Broken(office.redis, office.store.clock)
+    batch = office.wish(office.failed(1))
+    started(office.process())
+    wait_until(lambda: (office.answer(), office.now(batch).ended_at)[1])
+    assert office.now(batch).counts == {"delivered": 1}
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda batches, batch: batches.record(batch, "turn", "delivered"),
+        lambda batches, batch: batches.end(batch),
+        lambda batches, batch: batches.ask_to_stop(batch),
+        lambda batches, _: batches.take("me", 9.0),
+    ],
+    ids=["record", "end", "ask_to_stop", "take"],
+)
+def test_one_that_is_gone_does_not_come_back(office: Office, write: Callable[[RedisBatches, Batch], object]) -> None:
+    """Its account was removed while somebody worked on it, or its time was over."""
+    batch = office.wish(office.failed(1))
+    gone = [key(ACCOUNT, batch.batch_id) for key in (keys.batch, keys.batch_turns, keys.batch_results)]
+    office.redis.delete(*gone)
+    write(office.batches, batch)
+    assert office.redis.exists(*gone) == 0

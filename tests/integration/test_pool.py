@@ -9,7 +9,7 @@ import redis
 from app.jobqueue import turn_queue
 from app.storage import keys
 from app.storage.taking import RawTurn
-from tests.integration.test_taking import Store
+from tests.integration.turn_store import Store
 from tests.waiting import wait_until
 from workers.pool import ThreadWorker
 from workers.slots import Slots

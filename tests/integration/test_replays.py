@@ -379,17 +379,39 @@ def test_those_that_ended_badly_are_found_with_when_they_did_and_whether_it_was_
         found[name] = (closed(store, *changes, line=None).request_id, store.clock.milliseconds)
     store.clock.seconds += 1
     store.finish(store.accept(line=None, refusal=Failure.ACCOUNT_PAUSED), decision=LEAVE)
+    closed(store, LEAVE, UNDELIVERABLE_TOLD, line=None, refusal=Failure.ACCOUNT_PAUSED)
     replays = RedisReplays(store.redis, TIMING)
     account = store.account.account_id
-    bad = list(replays.ended_badly(account, 0, store.clock.milliseconds))
+    places = replays.badly_ended(account, 0, store.clock.milliseconds)
+    refused = places.pop()
+    ids = [request_id for _, request_id in (*places, refused)]
+    bad = list(replays.ends_of(ids, untold=False))
     assert bad == [EndedBadly(*found[name], told=name == "told") for name in ("told", "untold", "undelivered")]
+    assert list(replays.ends_of(ids, untold=True)) == bad[1:]
+    assert [(one.at, one.request_id) for one in bad] == places
+    assert replays.badly_ended(account, 0, store.clock.milliseconds, 2) == places[:2]
     first = found["told"][1]
-    assert [one.at for one in replays.ended_badly(account, first, first)] == [first]
-    assert list(replays.ended_badly(99, 0, store.clock.milliseconds)) == []
+    assert replays.badly_ended(account, first, first) == places[:1]
+    assert replays.badly_ended(99, 0, store.clock.milliseconds) == []
+    with pytest.raises(NotReplayable):
+        flow(store).replay(refused[1], "test")
 
 
 @pytest.mark.parametrize("gone", [keys.turn, keys.turn_steps], ids=["record", "steps"])
 def test_those_whose_record_has_ended_are_not_run_again(store: Store, gone: Callable[[str], str]) -> None:
     new = closed(store, FAILED_TOLD, DELIVERED)
     store.redis.delete(gone(new.request_id))
-    assert list(RedisReplays(store.redis, TIMING).ended_badly(store.account.account_id, 0, NOW_MS + DAY_MS)) == []
+    replays = RedisReplays(store.redis, TIMING)
+    assert len(replays.badly_ended(store.account.account_id, 0, NOW_MS + DAY_MS)) == 1
+    assert list(replays.ends_of([new.request_id], untold=False)) == []
+
+
+def test_the_steps_of_those_that_are_not_wanted_are_not_read(store: Store) -> None:
+    told = [closed(store, FAILED_TOLD, DELIVERED, line=None).request_id for _ in range(3)]
+    for request_id in told:
+        store.redis.delete(keys.turn_steps(request_id))
+        store.redis.set(keys.turn_steps(request_id), "whoever reads this fails")
+    replays = RedisReplays(store.redis, TIMING)
+    assert list(replays.ends_of(told, untold=True)) == []
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        list(replays.ends_of(told, untold=False))

@@ -1,5 +1,7 @@
 """One run of many failed turns again: how far it is, what became of each, and stopping it."""
 
+import re
+
 from flask import Blueprint, abort, url_for
 from werkzeug.wrappers import Response as BaseResponse
 
@@ -11,6 +13,7 @@ from app.web.console.pages import back, page, remark
 from app.web.console.rooms import Room
 from app.web.console.texts import t
 
+_BATCH_ID = re.compile(r"[0-9a-f]{12}")
 # Of the results, the newest; of all of them there are the counts.
 _RESULTS = 100
 # While it goes on its page is looked at anew after so many seconds.
@@ -27,7 +30,7 @@ def add_batch(console: Blueprint, room: Room) -> None:
         return page(
             "console/batch.html",
             batch=found,
-            hosts=hosts_of(room, [account_id]),
+            hosts=room.hosts_of([account_id]),
             results=flows.batches.results(found, _RESULTS),
             most=_RESULTS,
             became_text=became_text,
@@ -45,16 +48,11 @@ def add_batch(console: Blueprint, room: Room) -> None:
         return back(url_for("console.batch", account_id=account_id, batch_id=batch_id))
 
     def _known(account_id: int, batch_id: str) -> Batch:
-        found = flows.batches.get(account_id, batch_id)
+        # Anything else may be the name of another key that stands beside it.
+        found = flows.batches.get(account_id, batch_id) if _BATCH_ID.fullmatch(batch_id) else None
         if found is None:
             abort(404)
         return found
-
-
-def hosts_of(room: Room, account_ids: list[int]) -> dict[int, str]:
-    """The subdomains of those of these accounts that are installed. Raises StoreUnavailable."""
-    found = room.flows.accounts.months.accounts.some(list(dict.fromkeys(account_ids)))
-    return {account.account_id: account.subdomain for account in found}
 
 
 def became_text(became: str) -> str:

@@ -1,6 +1,6 @@
 """The first page: whether the service works now, and if not, why."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 
 from flask import Blueprint, Response
 
@@ -47,7 +47,7 @@ def add_overview(console: Blueprint, room: Room) -> None:
             percentiles=percentiles(hour.whole),
             lost=lost_turns(hour.whole),
             waiting=waiting,
-            hosts=hosts_of(room, (key.account_id for key in waiting)),
+            hosts=room.hosts_of(key.account_id for key in waiting),
             near=flows.months.near_limit(_MOST_ACCOUNTS),
             failure_texts=TEXTS,
             memory_mark=MEMORY_WARNING,
@@ -64,9 +64,3 @@ def lost_turns(span: Span) -> Sequence[tuple[Failure, int, str]]:
         (failure, number, help_path(failure, look().locale))
         for failure, number in sorted(counted.items(), key=lambda pair: (-pair[1], pair[0]))
     ]
-
-
-def hosts_of(room: Room, account_ids: Iterable[int | None]) -> Mapping[int, str]:
-    """The subdomains of those of these accounts that are installed."""
-    wanted = sorted({account_id for account_id in account_ids if account_id is not None})
-    return {one.account_id: one.subdomain for one in room.flows.overview.months.accounts.some(wanted)}

@@ -12,7 +12,6 @@ from app.domain.accounts import AccountUnknown
 from app.domain.audit_log import Operation
 from app.domain.batches import MOST_TURNS, Batch
 from app.domain.replays import EndedBadly
-from app.web.console.batch import hosts_of
 from app.web.console.guard import operator
 from app.web.console.pages import ActionRefused, back, page, remark
 from app.web.console.rooms import Room
@@ -22,6 +21,8 @@ from app.web.console.turn_search import NotUnderstood, account_id_of, moment_of
 FIELDS = ("account", "since", "until", "untold")
 _LONGEST = 200
 _NEWEST = 20
+# Of an account's failures; the browser waits meanwhile.
+MOST_LOOKED_AT = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ class Wish:
     """What was asked to be counted or run. values: as they were typed. problems: why a field was not understood.
 
     turns: those that would be run, at most MOST_TURNS; None where nothing was asked yet. more: whether there are more.
+    seen_until: where not all failures were looked at, until which acceptance, in milliseconds.
     """
 
     values: dict[str, str]
@@ -38,6 +40,7 @@ class Wish:
     until: int = 0
     turns: Sequence[EndedBadly] | None = None
     more: bool = False
+    seen_until: int | None = None
 
     @property
     def untold(self) -> bool:
@@ -90,7 +93,7 @@ def add_replays(console: Blueprint, room: Room) -> None:
             account=flows.account(wish.account_id),
             most=MOST_TURNS,
             newest=newest,
-            hosts=hosts_of(room, [one.account_id for one in newest]),
+            hosts=room.hosts_of(one.account_id for one in newest),
             workers=room.state().workers,
         )
 
@@ -119,11 +122,18 @@ def read_wish(given: Mapping[str, str], room: Room) -> Wish:
     account_id, since, until = read["account"], read["since"], read["until"]
     try:
         found = room.flows.turns.replaying.ended_badly(
-            account_id, since, until, untold=bool(values["untold"]), most=MOST_TURNS + 1
+            account_id,
+            since,
+            until,
+            untold=bool(values["untold"]),
+            most=MOST_TURNS + 1,
+            most_looked_at=MOST_LOOKED_AT,
         )
     except AccountUnknown:
         return Wish(values, {"account": "account"})
-    return Wish(values, {}, account_id, since, until, found[:MOST_TURNS], len(found) > MOST_TURNS)
+    more = len(found.turns) > MOST_TURNS
+    seen_until = None if more else found.seen_until
+    return Wish(values, {}, account_id, since, until, found.turns[:MOST_TURNS], more, seen_until)
 
 
 def _iso(milliseconds: int) -> str:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import TypeVar
 
 from app.domain.account_list import searched_id, searched_name
@@ -88,13 +88,15 @@ def moment_of(text: str, zone: tzinfo, *, at_its_end: bool = False) -> int:
         raise NotUnderstood("moment") from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=zone)
+    milliseconds = int(moment.timestamp() * 1000)
+    if at_its_end:
+        milliseconds += 999 if moment.second else 59_999
     try:
-        milliseconds = int(moment.timestamp() * 1000)
-    except (OverflowError, OSError):
-        raise NotUnderstood("moment") from None
-    if not at_its_end:
-        return milliseconds
-    return milliseconds + (999 if moment.second else 59_999)
+        # Pages and the audit log tell it in both.
+        datetime.fromtimestamp(milliseconds / 1000, UTC).astimezone(zone)
+    except (ValueError, OverflowError):
+        raise NotUnderstood("year") from None
+    return milliseconds
 
 
 def _lead_id(text: str) -> int:

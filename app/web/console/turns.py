@@ -7,7 +7,6 @@ from werkzeug.wrappers import Response as BaseResponse
 
 from app.domain.failures import TEXTS
 from app.domain.turn_search import Ending, TurnPage
-from app.web.console.batch import hosts_of
 from app.web.console.pages import page
 from app.web.console.rooms import Room
 from app.web.console.turn_search import REQUEST_ID, Search, read_search
@@ -55,7 +54,7 @@ def add_turns(console: Blueprint, room: Room) -> None:
             search=search,
             found=found,
             first=first,
-            hosts=hosts_of(room, [turn.account_id for turn in found.turns]),
+            hosts=room.hosts_of(turn.account_id for turn in found.turns),
             endings=list(Ending),
             tones=TONES,
             failure_texts=TEXTS,

@@ -117,6 +117,14 @@ def test_a_boost_is_added_once_for_its_key(office: Office, operator: Console) ->
     assert [line[1] for line in last_lines(operator, 2)] == [Outcome.REFUSED, Outcome.DONE]
 
 
+@pytest.mark.parametrize("day", ["9999-12-30", "9999-12-31"])
+def test_a_boost_may_last_until_the_last_day_that_there_is(office: Office, operator: Console, day: str) -> None:
+    page = done(operator, "/boosts", {"key": "b", "requests": "5", "expires": day})
+    assert f"O boost foi acrescentado: 5 · b · {day}" in page
+    (boost,) = office.boosts.all(account_of(office))
+    assert (str(boost.expires), boost.remaining) == (day, 5)
+
+
 def test_a_boost_may_last_for_ever(office: Office, operator: Console) -> None:
     done(operator, "/boosts", {"key": "b", "requests": "1", "expires": ""})
     assert office.boosts.all(account_of(office))[0].expires is None

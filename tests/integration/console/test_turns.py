@@ -171,10 +171,20 @@ def test_what_is_not_understood_is_marked(desk: Desk, query: str, said: str) -> 
     assert "acme" not in page.split("Procurar", 1)[1]
 
 
-@pytest.mark.parametrize("moment", ["0001-01-01T00:00", "9999-12-31T23:59"])
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00", "9999-12-31T20:59"])
 def test_any_moment_that_there_is_is_understood(desk: Desk, moment: str) -> None:
     assert desk.console.get(f"/console/turns?since={moment}").status_code == 200
     assert desk.console.get(f"/console/turns?until={moment}").status_code == 200
+
+
+# In universal time, or where the console is, the one of them is in the year 10000 and the other in the year 0.
+@pytest.mark.parametrize("moment", ["9999-12-31T23:59", "9999-12-31T21:00", "0001-01-01T00:00Z"])
+def test_a_moment_beyond_all_calendars_is_refused(desk: Desk, moment: str) -> None:
+    desk.turn("failed")
+    assert "Escolha um ano de 2 a 9998." in desk.page(f"/console/turns?until={moment}", 400)
+    fields = {**FORM, "until": moment} if moment.startswith("9") else {**FORM, "since": moment}
+    answer = desk.console.post("/console/replays", fields)
+    assert (answer.status_code, "Escolha um ano de 2 a 9998." in answer.text) == (400, True)
 
 
 def test_a_long_list_is_read_page_by_page_and_the_wish_goes_along(desk: Desk) -> None:
@@ -281,6 +291,13 @@ def test_a_page_refreshes_until_the_turn_is_over(desk: Desk) -> None:
 def test_a_turn_that_is_not_there_has_no_page(desk: Desk, request_id: str) -> None:
     assert desk.console.get(f"/console/turns/{request_id}").status_code == 404
     assert desk.console.post(f"/console/turns/{request_id}/replay").status_code == 404
+
+
+@pytest.mark.parametrize("beside", [":steps", ":x", "/", "0"])
+def test_what_stands_beside_a_turn_is_none(desk: Desk, beside: str) -> None:
+    turn = desk.turn()
+    assert desk.console.get(f"/console/turns/{turn}{beside}").status_code == 404
+    assert desk.console.post(f"/console/turns/{turn}{beside}/replay").status_code == 404
 
 
 def test_what_others_wrote_is_shown_as_text(desk: Desk) -> None:
@@ -440,6 +457,23 @@ def test_of_too_many_the_first_are_run(desk: Desk, monkeypatch: pytest.MonkeyPat
     assert flows.batches.left(flows.batches.newest(1)[0]) == [first, second]
 
 
+def test_of_far_too_many_it_is_said_how_far_was_looked(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.web.console.replays.MOST_LOOKED_AT", 2)
+    for _ in range(2):
+        desk.turn("failed")
+    last = desk.turn("untold")
+    page = desk.page(f"/console/replays?{SPAN}&untold=1")
+    assert "Até agora, nenhum turno dessa conta que se possa repetir falhou nesse período." in page
+    assert "Vistos até agora: os turnos aceitos até 21/11/2025 22:42:01" in page
+    # All that were counted begin with those that were seen.
+    assert "Repetir 2 turnos" in desk.page(f"/console/replays?{SPAN}")
+    monkeypatch.setattr("app.web.console.replays.MOST_LOOKED_AT", 4)
+    assert "Vistos até agora" not in desk.page(f"/console/replays?{SPAN}&untold=1")
+    desk.console.post("/console/replays", {**FORM, "untold": "1"})
+    flows = desk.console.flows.turns  # type: ignore[union-attr]
+    assert flows.batches.left(flows.batches.newest(1)[0]) == [last]
+
+
 def test_where_nothing_failed_nothing_is_begun(desk: Desk) -> None:
     desk.turn()
     assert "Nenhum turno dessa conta falhou nesse período." in desk.page(f"/console/replays?{SPAN}")
@@ -476,3 +510,13 @@ def test_an_empty_form_begins_nothing(desk: Desk) -> None:
 def test_a_batch_that_is_not_there_has_no_page(desk: Desk, address: str) -> None:
     assert desk.console.get(f"/console/replays/{address}").status_code == 404
     assert desk.console.post(f"/console/replays/{address}/stop").status_code == 404
+
+
+@pytest.mark.parametrize("beside", [":results", ":turns", "0"])
+def test_what_stands_beside_a_batch_is_none(desk: Desk, beside: str) -> None:
+    turn = desk.turn("untold")
+    address = desk.console.post("/console/replays", FORM).headers["Location"]
+    flows = desk.console.flows.turns  # type: ignore[union-attr]
+    flows.batches.record(flows.batches.newest(1)[0], turn, "delivered")
+    assert desk.console.get(f"{address}{beside}").status_code == 404
+    assert desk.console.post(f"{address}{beside}/stop").status_code == 404

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.domain.answers import Usage
@@ -122,6 +122,7 @@ def test_a_turn_without_steps_has_no_run() -> None:
     assert runs([], NOW) == []
 
 
+@example([(0, "accepted"), (0, "accepted")])
 @given(st.lists(st.tuples(st.integers(0, 500), st.sampled_from(sorted(STEPS))), min_size=1, max_size=30))
 def test_whatever_happened_the_spans_follow_each_other_and_add_up(events: list[tuple[int, str]]) -> None:
     at, steps = 0, []

@@ -1,6 +1,6 @@
 """Running turns again: judged, begun, waited for, a few at once."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -33,13 +33,17 @@ class FakeStore:
         self.replays.append(replay)
         status = self.answers.pop(0) if self.answers else ReplayStatus.REPLAYED
         if status is ReplayStatus.REPLAYED:
-            self.turns[replay.turn.request_id] = replace(replay.turn, status=Status.ACCEPTED, error_code=None)
+            again = replace(replay.turn, status=Status.ACCEPTED, error_code=None, replayed_at=replay.at)
+            self.turns[replay.turn.request_id] = again
             self.most_open = max(self.most_open, sum(turn.status is Status.ACCEPTED for turn in self.turns.values()))
         return status
 
-    def ended_badly(self, account_id: int, since: int, until: int) -> Iterator[EndedBadly]:
+    def badly_ended(self, account_id: int, since: int, until: int, most: int | None = None) -> list[tuple[int, str]]:
         self.span = since, until
-        yield from self.bad
+        return [(turn.at - 1, turn.request_id) for turn in self.bad][:most]
+
+    def ends_of(self, request_ids: Sequence[str], *, untold: bool) -> Iterator[EndedBadly]:
+        yield from (turn for turn in self.bad if turn.request_id in request_ids and not (untold and turn.told))
 
     def read(self, request_id: str) -> Turn | None:
         found = self.turns.get(request_id)
@@ -125,10 +129,32 @@ def test_those_of_a_span_ended_in_it_and_may_have_been_accepted_before(store: Fa
     store.bad = [EndedBadly(name, NOW_MS + at, told=name == "last") for name, at in ends.items()]
     flow = replaying(store, clock)
     found = flow.ended_badly(31000001, NOW_MS, NOW_MS + 10_000)
-    assert [turn.request_id for turn in found] == ["first", "last"]
+    assert [turn.request_id for turn in found.turns] == ["first", "last"]
     assert store.span == (NOW_MS - 130_000, NOW_MS + 10_000)
     untold = flow.ended_badly(31000001, NOW_MS, NOW_MS + 10_000, untold=True)
-    assert [turn.request_id for turn in untold] == ["first"]
+    assert [turn.request_id for turn in untold.turns] == ["first"]
+
+
+@pytest.mark.parametrize(
+    ("most_looked_at", "found", "seen_until"),
+    [(1, ["a"], NOW_MS), (2, ["a", "b"], NOW_MS + 1), (4, ["a", "b", "c"], None), (None, ["a", "b", "c"], None)],
+)
+def test_how_far_was_looked_is_told_where_there_may_be_more(
+    store: FakeStore, clock: Clock, most_looked_at: int | None, found: list[str], seen_until: int | None
+) -> None:
+    store.bad = [EndedBadly(name, NOW_MS + at, told=False) for at, name in enumerate("abc", 1)]
+    bad = replaying(store, clock).ended_badly(31000001, NOW_MS, NOW_MS + 10_000, most_looked_at=most_looked_at)
+    assert ([turn.request_id for turn in bad.turns], bad.seen_until) == (found, seen_until)
+
+
+def test_where_no_worker_lives_all_are_given_up_at_once(store: FakeStore, clock: Clock) -> None:
+    names = [f"r{number}" for number in range(AT_ONCE)]
+    store.turns = {name: replace(FAILED, request_id=name) for name in names}
+    store.ends = False
+    began = clock()
+    outcomes = list(replaying(store, clock).replay_all(names, "cli"))
+    assert [outcome.became for outcome in outcomes] == ["in_work"] * AT_ONCE
+    assert clock() - began == pytest.approx(130, abs=1)
 
 
 def test_of_many_a_few_are_open_at_once(store: FakeStore, clock: Clock) -> None:
