@@ -5,6 +5,8 @@
         constraints
 
 PYTHON := .venv/bin/python
+# More processes than cores: half of the tests wait for others most of the time.
+PYTEST = $(PYTHON) -m pytest -n $$($(PYTHON) -c "import os; print(min(4, os.cpu_count() + 2))") --dist loadfile
 
 help: ## list these
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' Makefile
@@ -12,13 +14,14 @@ help: ## list these
 demo: .venv/.ready ## the main job end to end, against a simulated Kommo and OpenAI
 	@$(PYTHON) -m app.cli.main demo
 
-test: .venv/.ready ## every test that needs no browser
-	@$(PYTHON) -m pytest -n auto --maxprocesses 4 --dist loadfile
+test: .venv/.ready ## every test that needs no browser, but for the short form of the soak
+	@$(PYTEST) -m "not soak"
 
 run: .venv/.ready ## the whole service on this machine; Ctrl-C stops it
 	@$(PYTHON) -m app.cli.main up
 
-check: format-check lint types contracts audit test ## format, lint, types, import contracts, tests: what CI runs
+check: format-check lint types contracts audit ## format, lint, types, import contracts, all these tests: what CI runs
+	@$(PYTEST)
 
 test-browser: .venv/.ready ## widget and console in a real Chromium
 	@if ! ls tests/browser/test_*.py >/dev/null 2>&1; then echo "There is nothing to see in a browser yet."; exit 0; fi; \

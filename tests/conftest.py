@@ -9,7 +9,7 @@ from hypothesis import settings as hypothesis_settings
 from app.storage.embedded import EmbeddedRedis
 
 # No deadline: the machines that run this are shared. No database: a run depends on nothing an earlier one left.
-hypothesis_settings.register_profile("bytegpt", deadline=None, database=None)
+hypothesis_settings.register_profile("bytegpt", deadline=None, database=None, max_examples=60)
 # `make fuzz` takes this one: many more examples, and what repeats one that fails.
 hypothesis_settings.register_profile("fuzz", deadline=None, database=None, max_examples=3000, print_blob=True)
 hypothesis_settings.load_profile("bytegpt")

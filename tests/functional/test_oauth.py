@@ -34,7 +34,7 @@ Query = dict[str, str]
 # What every process says of itself and counts, and what is gone by itself in a moment.
 NOT_COMPARED = (
     b"rq:",
-    b"bytegpt:workers",
+    b"bytegpt:worker",
     b"bytegpt:metrics",
     b"bytegpt:last_success",
     b"bytegpt:minute:",
