@@ -22,8 +22,10 @@ _PROLONG = "return redis.call('GET', KEYS[1]) == ARGV[1] and redis.call('PEXPIRE
 _STANDS = "if redis.call('HEXISTS', KEYS[1], 'total') == 0 then return 0 end "
 _SET = _STANDS + "return redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])"
 _COUNT_TAKING = _STANDS + "return redis.call('HINCRBY', KEYS[1], 'takings', 1)"
+# A client of Redis that lost our answer records the same again.
 _RECORD = (
     _STANDS
+    + "if redis.call('LPOS', KEYS[2], ARGV[1]) then return 0 end "
     + "redis.call('RPUSH', KEYS[2], ARGV[1]) redis.call('PEXPIRE', KEYS[2], ARGV[2]) "
     + "return redis.call('HINCRBY', KEYS[1], ARGV[3], 1)"
 )

@@ -77,9 +77,12 @@ class _Connections:
         return answer
 
     def _held(self, connection: Any, conversation: Callable[[Any], Any]) -> Any:
-        # Any other one connects by itself when it is used, to where it was before.
-        if isinstance(connection, SentinelManagedConnection) and not connection.is_connected:
-            connection.connect_to(self._pool.get_master_address())  # type: ignore[no-untyped-call]
+        # Left to itself a connection would be retried within each of our tries, and not ask the sentinels.
+        if not connection.is_connected:
+            if isinstance(connection, SentinelManagedConnection):
+                connection.connect_to(self._pool.get_master_address())  # type: ignore[no-untyped-call]
+            else:
+                connection.connect_check_health(retry_socket_connect=False)
         return conversation(connection)
 
     def _taken(self) -> Any:

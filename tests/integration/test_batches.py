@@ -92,6 +92,14 @@ def started() -> Iterator[Callable[[BatchWorker], BatchWorker]]:
 Start = Callable[[BatchWorker], BatchWorker]
 
 
+def test_a_result_that_is_sent_twice_counts_once(office: Office) -> None:
+    batch = office.wish(["turn"])
+    for _ in range(2):
+        office.batches.record(batch, "turn", "delivered")
+    assert office.now(batch).counts == {"delivered": 1}
+    assert office.batches.results(batch, 10) == [("turn", "delivered")]
+
+
 def test_all_are_run_and_what_became_of_each_is_known(office: Office, started: Start) -> None:
     turns = office.failed(30)
     batch = office.wish(turns)
