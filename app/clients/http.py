@@ -17,6 +17,7 @@ Decided here, for every partner:
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, cast
 
@@ -30,6 +31,7 @@ from app.domain.answers import Deadline
 
 if TYPE_CHECKING:
     from requests.structures import CaseInsensitiveDict
+    from urllib3 import HTTPResponse
 
 _READ_SIZE = 65536
 # How long an answer that has said all we want may take to end, which lets its connection be used again.
@@ -78,6 +80,10 @@ class Reply:
         self.headers: Mapping[str, str] = response.headers
         self._response = response
         self._exchange = exchange
+        self._pieces = _pieces_of(response.raw)
+        self._rarely = False
+        # Whether what was read so far is whole, as the reader sees it: the rest of a part comes without waiting.
+        self.whole = False
 
     def pieces(self) -> Iterator[bytes]:
         """The body as it arrives. Raises NetworkFault."""
@@ -95,19 +101,20 @@ class Reply:
             pieces.append(piece)
         return b"".join(pieces)
 
-    def read_rarely(self, pause: float) -> None:
-        """Let bytes gather for so many seconds before each further read.
+    def read_rarely(self) -> None:
+        """Let bytes gather before each further read, wherever what has come is whole.
 
-        Where many small pieces come in, waking up for each costs ten times what is done with it.
+        Nothing is done with the pieces of an answer before its end, and waking up for each costs ten times what
+        reading it does.
         """
-        self._exchange.pause = pause
+        self._rarely = True
 
     def finish(self) -> None:
         """Say that nothing more is wanted: read the last few bytes, so that the connection serves again, and close."""
         deadline = self._exchange.deadline
         end = min(deadline.at, deadline.clock() + _LAST_BYTES_SECONDS)
         self._exchange.deadline = Deadline(end, deadline.clock)
-        self._exchange.pause = 0.0
+        self._rarely = False
         try:
             self.body(_READ_SIZE)
         except NetworkFault:
@@ -120,12 +127,11 @@ class Reply:
         self._response.close()
 
     def _read(self) -> bytes:
+        self._exchange.gathering = self._rarely and self.whole
         try:
-            # read1: whatever one wait brings, however many events that is.
-            piece: bytes = self._response.raw.read1(_READ_SIZE, decode_content=True)
+            return next(self._pieces, b"")
         except (HTTPError, OSError) as error:
             raise _fault(self._exchange, error, Stage.ANSWERING) from error
-        return piece
 
     def __enter__(self) -> Self:
         return self
@@ -134,6 +140,13 @@ class Reply:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _pieces_of(raw: "HTTPResponse") -> Iterator[bytes]:
+    """What comes, chunk by chunk where the answer has them: streams do, and to read1 each costs three times as much."""
+    if raw.chunked:
+        return raw.read_chunked(_READ_SIZE, decode_content=True)
+    return iter(partial(raw.read1, _READ_SIZE, decode_content=True), b"")
 
 
 class PartnerSession:

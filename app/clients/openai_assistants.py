@@ -8,7 +8,6 @@ from urllib.parse import quote
 from app.clients.http import PartnerSession, Reply, Timeouts
 from app.clients.openai_errors import ASSISTANTS_TABLE, unexpected
 from app.clients.openai_transport import (
-    GATHERING_SECONDS,
     Caller,
     Exhausted,
     JsonObject,
@@ -151,7 +150,7 @@ class AssistantsEngine:
         for event in events(reply):
             if event.name == "thread.message.delta":
                 if not output_seen:
-                    reply.read_rarely(GATHERING_SECONDS)
+                    reply.read_rarely()
                 output_seen = True
             elif event.name in _OPENING and run_id is None:
                 run_id = id_of(decoded(event.data))

@@ -9,7 +9,6 @@ from urllib.parse import quote
 from app.clients.http import PartnerSession, Reply, Timeouts
 from app.clients.openai_errors import RESPONSES_TABLE, unexpected
 from app.clients.openai_transport import (
-    GATHERING_SECONDS,
     Caller,
     Exhausted,
     JsonObject,
@@ -121,7 +120,7 @@ class ResponsesEngine:
             kind = _kind(event)
             if kind in _SPEAKING:
                 if not output_seen:
-                    reply.read_rarely(GATHERING_SECONDS)
+                    reply.read_rarely()
                 output_seen = True
             elif kind in _OPENING and not known:
                 answer_id_known(id_of(decoded(event.data).get("response")))

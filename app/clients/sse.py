@@ -4,9 +4,11 @@ Works on bytes lines and decodes each event by itself: a line ending inside a ch
 text, must not split an event (openai.md 6.1).
 """
 
+import re
 from dataclasses import dataclass
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_USUAL = re.compile(rb"event: ([^\r\n]*)\ndata: ([^\r\n]*)\n\n")
 
 
 class EventTooLarge(Exception):
@@ -38,6 +40,11 @@ class SseParser:
         self._data: list[bytes] = []
         self._data_size = 0
 
+    @property
+    def between_events(self) -> bool:
+        """Whether nothing is there that has no end yet."""
+        return not (self._pending or self._data or self._name)
+
     def feed(self, piece: bytes) -> list[Event]:
         """Take the next bytes; return the events that they complete. Raises EventTooLarge."""
         if self._after_carriage_return and piece:
@@ -46,17 +53,37 @@ class SseParser:
             self._after_carriage_return = False
         if not piece:
             return []
+        events: list[Event] = []
+        if self.between_events:
+            events, piece = self._usual(piece)
+            if not piece:
+                return events
         lines = piece.splitlines(keepends=True)
         unfinished = b"" if lines[-1].endswith((b"\r", b"\n")) else lines.pop()
         if lines and self._pending:
             lines[0] = b"".join((*self._pending, lines[0]))
             self._pending.clear()
             self._pending_size = 0
-        events = [event for line in lines if (event := self._line(line.rstrip(b"\r\n"))) is not None]
+        events += [event for line in lines if (event := self._line(line.rstrip(b"\r\n"))) is not None]
         if unfinished:
             self._keep(unfinished)
         self._after_carriage_return = piece.endswith(b"\r")
         return events
+
+    def _usual(self, piece: bytes) -> tuple[list[Event], bytes]:
+        """The events that a piece begins with, as long as they look as OpenAI writes them, and the rest of it.
+
+        Line by line they cost five times as much, and an answer has hundreds.
+        """
+        events, place = [], 0
+        while found := _USUAL.match(piece, place):
+            name, data = found.groups()
+            if len(data) >= self._limit:
+                raise EventTooLarge
+            events.append(Event(name.decode(errors="replace"), data.decode(errors="replace")))
+            place = found.end()
+            self._at_start = False
+        return events, piece[place:]
 
     def _keep(self, part: bytes) -> None:
         self._pending.append(part)

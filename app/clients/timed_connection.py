@@ -14,23 +14,31 @@ import time
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
-from requests.structures import CaseInsensitiveDict
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection, HTTPSConnection, port_by_scheme
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from urllib3.exceptions import SSLError as TlsError
 from urllib3.util.connection import create_connection
+from urllib3.util.wait import wait_for_read
 
 from app.clients.resolver import Resolver
 from app.domain.answers import Deadline
 
+if TYPE_CHECKING:
+    from requests.structures import CaseInsensitiveDict
+
 # A connection that was idle for longer is not used again: firewalls and address translators forget connections
 # without telling either side, and a question sent on such a one meets silence, which may not be retried.
 MAX_IDLE_SECONDS = 30.0
+# A read that lets bytes gather wakes up with so many of them, by the kernel's own count. A piece of an answer has some
+# 250, its end has more than this: it repeats the answer four times, with all that was asked.
+GATHERED_BYTES = 1024
+# Should there be no more to come, though, it looks after so many seconds.
+GATHERING_SECONDS = 1.0
 # Zero would mean "do not wait at all" to a socket and "no limit" to nobody.
 SHORTEST_WAIT = 0.001
 MOST_KNOWN_PLACES = 10_000
@@ -51,8 +59,8 @@ class Exchange:
     """One request and its answer, as the connection that carries them keeps it.
 
     connect: seconds for name, TCP and TLS together. silence: the longest gap between two bytes of the answer.
-    pause: seconds to let bytes gather before each read, as long as they come in faster than that.
     connect_failure: our word for why no connection came about.
+    gathering: the next wait lasts until a lot has come, or for GATHERING_SECONDS.
     """
 
     deadline: Deadline
@@ -61,19 +69,8 @@ class Exchange:
     resolver: Resolver
     stage: Stage = Stage.NOT_BEGUN
     connect_failure: str | None = None
-    pause: float = 0.0
+    gathering: bool = False
     heard_at: float = field(default_factory=time.monotonic)
-    _crowded: bool = False
-
-    def gather(self) -> None:
-        """Wait before a read, where pieces follow each other closely: waking for each costs more than reading it."""
-        if self.pause and self._crowded:
-            time.sleep(min(self.pause, self.deadline.left()))
-
-    def heard(self, waited: float) -> None:
-        """Something came, after so many seconds of waiting for it, those of `gather` not counted."""
-        self.heard_at = time.monotonic()
-        self._crowded = waited < (self.pause * _AT_ONCE if self._crowded else self.pause)
 
     def connect_wait(self) -> float:
         """Seconds that a connection may still take to come about."""
@@ -83,9 +80,6 @@ class Exchange:
         """Seconds to wait for the next byte."""
         return max(SHORTEST_WAIT, min(self.silence, self.deadline.left()))
 
-
-# What comes within this share of a pause was there already.
-_AT_ONCE = 0.2
 
 current_exchange: ContextVar[Exchange] = ContextVar("current_exchange")
 
@@ -123,14 +117,28 @@ class _TimedReader(io.RawIOBase):
         exchange = self._exchange
         if exchange.deadline.passed():
             raise TimeoutError("the deadline has passed")
-        exchange.gather()
-        self._sock.settimeout(exchange.read_wait())
-        began = time.monotonic()
+        wait = exchange.read_wait()
+        if exchange.gathering and not self._gathered(min(GATHERING_SECONDS, wait)):
+            wait = max(SHORTEST_WAIT, wait - GATHERING_SECONDS)
+        exchange.gathering = False
+        if wait != self._sock.gettimeout():  # to set it is a system call
+            self._sock.settimeout(wait)
         received = self._raw.readinto(buffer)
         if received:
             exchange.stage = Stage.ANSWERING
-            exchange.heard(time.monotonic() - began)
+            exchange.heard_at = time.monotonic()
         return received
+
+    def _gathered(self, seconds: float) -> bool:
+        """Wait until a lot has come, or the end; whether it has in that time."""
+        if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
+            return True  # the kernel has handed it over already
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, GATHERED_BYTES)
+        try:
+            return bool(wait_for_read(self._sock, seconds))
+        finally:
+            # The rest of what has begun to come may be less: reading waits for every byte.
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, 1)
 
     def close(self) -> None:
         self._raw.close()
@@ -150,6 +158,7 @@ class TimedConnection(HTTPConnection):
 
     response_class = _TimedResponse
     _exchange: Exchange | None = None
+    _parts: list[Any] | None = None
 
     def connect(self) -> None:
         """Connect, TLS included, within the exchange's share of its deadline."""
@@ -166,7 +175,20 @@ class TimedConnection(HTTPConnection):
         """Send a request; connects first where urllib3 has not done so."""
         if not self.is_closed:
             current_exchange.get().stage = Stage.SENDING
-        super().request(*args, **kwargs)
+        self._parts = []
+        try:
+            super().request(*args, **kwargs)
+            request = b"".join(self._parts)
+        finally:
+            self._parts = None
+        self.send(request)
+
+    def send(self, data: Any) -> None:
+        """Send something; head and body of a request leave together, which saves both sides a wake-up."""
+        if self._parts is None:
+            super().send(data)
+        else:
+            self._parts.append(data)
 
     def getresponse(self) -> Any:
         """Wait for the head of the answer."""
@@ -248,23 +270,39 @@ class TimedAdapter(HTTPAdapter):
         place = _place(request.url or "")
         known = self._known_places.get(place)
         if known is None:
-            known = self.build_connection_pool_key_attributes(request, verify, cert)
+            host, tls = self.build_connection_pool_key_attributes(request, verify, cert)
+            self.poolmanager.connection_from_host(**host, pool_kwargs=tls)  # says what is wrong with an address
+            known = self._pool_key({**self.poolmanager.connection_pool_kw, **tls, **host})
             if len(self._known_places) >= MOST_KNOWN_PLACES:
                 self._known_places.clear()
             self._known_places[place] = known
-        host, tls = known
-        pool: HTTPConnectionPool = self.poolmanager.connection_from_host(**host, pool_kwargs=tls)
+        key, context = known
+        # A new pool takes its context apart.
+        pool: HTTPConnectionPool = self.poolmanager.connection_from_pool_key(key, context.copy())
         return pool
+
+    def _pool_key(self, context: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+        """How the pool manager knows the pool of a place, and what it makes one from (urllib3.PoolManager)."""
+        present = {name: value for name, value in context.items() if value is not None}
+        present.setdefault("port", port_by_scheme[present["scheme"]])
+        return self.poolmanager.key_fn_by_scheme[present["scheme"]](present), present
+
+    def request_url(self, request: PreparedRequest, proxies: Any = None) -> str:  # noqa: ARG002 - a hook of requests
+        """What the request line names: all of the address after its place, for there are no proxies."""
+        url = request.url or ""
+        return url[len(_place(url)) :] or "/"
 
     def build_response(self, req: PreparedRequest, resp: Any) -> Response:
         """The answer, with what is read of it; a hook of requests."""
         response = Response()
         response.status_code = resp.status
-        response.headers = CaseInsensitiveDict(resp.headers)
+        # urllib3's own mapping knows no case either; to copy it takes longer than all that is asked of it.
+        response.headers = cast("CaseInsensitiveDict[str]", resp.headers)
         response.raw, response.request, response.url = resp, req, req.url or ""
         return response
 
 
 def _place(url: str) -> str:
     """Scheme, host and port of an address, as they stand there."""
-    return url[: url.find("/", url.find("//") + 2)]
+    end = url.find("/", url.find("//") + 2)
+    return url if end < 0 else url[:end]

@@ -6,6 +6,7 @@ A figure is kept as fields of whole numbers that only grow, so that many process
 from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 from typing import Literal
 
@@ -30,7 +31,8 @@ class Label:
         return value if value in self.values else OTHER
 
 
-@dataclass(frozen=True, slots=True)
+# eq=False: each is the only one of its name, and as a key it is looked up for every event.
+@dataclass(frozen=True, slots=True, eq=False)
 class Metric:
     """A counter, or a histogram of seconds where it has buckets.
 
@@ -50,21 +52,25 @@ class Metric:
 
     def counted(self, values: tuple[str, ...]) -> str:
         """The field in which a counter with these label values is kept."""
-        return self._field(values)
+        return _field(self, values)
 
     def observed(self, values: tuple[str, ...], seconds: float) -> tuple[str, str, int]:
         """The fields of an observation's bucket and of the sum, and what the sum grows by: whole microseconds."""
         bound = bisect_left(self.buckets, seconds)
-        bucket = f"{self.buckets[bound]:g}" if bound < len(self.buckets) else _NO_BOUND
-        return self._field(values, bucket), self._field(values, _SUM), round(max(0.0, seconds) * _MICRO)
+        bucket = self.buckets[bound] if bound < len(self.buckets) else _NO_BOUND
+        return _field(self, values, bucket), _field(self, values, _SUM), round(max(0.0, seconds) * _MICRO)
 
     def every_series(self) -> list[tuple[str, ...]]:
         """The label values of every series it can have, as far as the labels say."""
         return list(product(*(label.values or () for label in self.labels)))
 
-    def _field(self, values: tuple[str, ...], *part: str) -> str:
-        listed = (label.bounded(value) for label, value in zip(self.labels, values, strict=True))
-        return _SEPARATOR.join((self.name, *listed, *part))
+
+@lru_cache(maxsize=2000)
+def _field(metric: Metric, values: tuple[str, ...], part: str | float | None = None) -> str:
+    """part: which field of a histogram."""
+    listed = [label.bounded(value) for label, value in zip(metric.labels, values, strict=True)]
+    parts = [] if part is None else [part if isinstance(part, str) else f"{part:g}"]
+    return _SEPARATOR.join((metric.name, *listed, *parts))
 
 
 @dataclass(frozen=True, slots=True)

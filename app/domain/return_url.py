@@ -7,10 +7,13 @@ our own forms is refused, and what is accepted is rebuilt from its parts.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, cast
 
 BotKind = Literal["salesbot", "marketingbot"]
 
+# So many addresses are remembered: every webhook of an account brings the same ones.
+_REMEMBERED = 4096
 # A continue URL has this many characters at most; a real one has about 80.
 LONGEST_RETURN_URL = 499
 
@@ -57,23 +60,29 @@ class Origin:
     host: str
     port: int
 
-    @classmethod
-    def parse(cls, text: str) -> "Origin":
+    @staticmethod
+    def parse(text: str) -> "Origin":
         """Read `scheme://host[:port]`, a single slash after it allowed. Raises AddressInvalid for all else."""
-        match = _ORIGIN.fullmatch(text.removesuffix("/"))
-        if match is None:
-            raise AddressInvalid("not an address of the form scheme://host[:port]")
-        scheme = match["scheme"].lower()
-        port = int(match["port"] or _DEFAULT_PORTS[scheme])
-        if port > 65535:
-            raise AddressInvalid("not a port")
-        return cls(scheme, match["host"].lower(), port)
+        return _parsed(text)
 
     def __str__(self) -> str:
         port = "" if self.port == _DEFAULT_PORTS[self.scheme] else f":{self.port}"
         return f"{self.scheme}://{self.host}{port}"
 
 
+@lru_cache(_REMEMBERED)
+def _parsed(text: str) -> Origin:
+    match = _ORIGIN.fullmatch(text.removesuffix("/"))
+    if match is None:
+        raise AddressInvalid("not an address of the form scheme://host[:port]")
+    scheme = match["scheme"].lower()
+    port = int(match["port"] or _DEFAULT_PORTS[scheme])
+    if port > 65535:
+        raise AddressInvalid("not a port")
+    return Origin(scheme, match["host"].lower(), port)
+
+
+@lru_cache(_REMEMBERED)
 def account_origin(template: str, subdomain: str) -> Origin:
     """The one origin of an account: its subdomain put into the template KOMMO_BASE_URL (contract 2).
 

@@ -1,5 +1,6 @@
 """The life of a turn: its states, which follow which, and how its time is shared out (design 1)."""
 
+import re
 import secrets
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -71,9 +72,11 @@ class Timing:
         return min(6.0, max(1.0, self.turn / 5))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Turn:
     """A turn as its record in Redis tells it. Times are milliseconds since the epoch.
+
+    Its worker keeps it up to date (services/held.py); a new one for each change would be a tenth of a turn's CPU.
 
     replayed_at: when it was run again the last time, None where it never was. replays: how often it was.
     day, hour: of its acceptance, or replay, where the account lives; its figures count there.
@@ -252,7 +255,7 @@ class Departure:
 class Advanced:
     """What a change brought.
 
-    remaining: requests that remain in the turn's month.
+    remaining: requests that remain in the turn's month, where the change moved its charge.
     watched: the gate that was passed looks at what comes of it.
     departure: when the continue call may leave, where the change asked for it; None then says that the turn waits for
     its moment and is ours no more.
@@ -307,6 +310,14 @@ class TurnLost(Exception):
     """This worker no longer holds the turn: it was too slow, and another one goes on with it."""
 
 
+_REQUEST_ID = re.compile(r"[0-9a-f]{28}")
+
+
 def new_request_id(now_ms: int) -> str:
     """An id that sorts by time and cannot be guessed: 12 hex digits of milliseconds, 16 of chance."""
     return f"{now_ms:012x}{secrets.token_hex(8)}"
+
+
+def is_request_id(text: str) -> bool:
+    """Whether a text that somebody typed is the id of a turn; else it may be part of another key's name."""
+    return _REQUEST_ID.fullmatch(text) is not None

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
@@ -87,15 +86,8 @@ class HeldTurn:
 
     def answer_begun(self, answer_id: str, gate: str | None = None) -> None:
         """OpenAI has named the response or run that will hold the answer. gate: one that watches for this."""
-        self._change(
-            Change(
-                expect=(Status.ASKING,),
-                steps=(("answer_begun", {"answer_id": answer_id}),),
-                fields={"answer_id": answer_id},
-                gate_holds=gate,
-            ),
-            answer_id=answer_id,
-        )
+        self._store.begun(self._hold, answer_id, gate)
+        self.turn.answer_id = answer_id
 
     def told(self, step: str, **details: Any) -> None:
         """Something worth telling happened, and nothing changed by it."""
@@ -291,8 +283,8 @@ class HeldTurn:
         advanced = self._store.advance(self._hold, self.turn, change)
         if change.charge:
             known["remaining"] = advanced.remaining
-        if known:
-            self.turn = replace(self.turn, **known)
+        for name, value in known.items():
+            setattr(self.turn, name, value)
         return advanced
 
 

@@ -196,6 +196,12 @@ class TurnStore(Protocol):
     def advance(self, hold: Hold, turn: Turn, change: Change) -> Advanced:
         """Change a held turn. Raises TurnLost, and GateClosed where the change was to pass a gate that is closed."""
 
+    def begun(self, hold: Hold, answer_id: str, gate: str | None = None) -> None:
+        """Remember which response or run will hold the answer of a turn that is asking.
+
+        gate: fingerprint of a key that OpenAI has begun to answer again. Raises TurnLost.
+        """
+
 
 class Gates(Protocol):
     """While a key is told to wait, no worker sends with it. Raises StoreUnavailable."""

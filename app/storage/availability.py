@@ -1,7 +1,6 @@
 """One word for every way in which Redis can be away."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from types import TracebackType
 
 from redis.exceptions import (
     BusyLoadingError,
@@ -22,16 +21,29 @@ _REFUSING = ("OOM", "MISCONF", "READONLY", "LOADING", "MASTERDOWN", "BUSY", "NOR
 _IN_A_PIPELINE = " of pipeline caused error: "
 
 
-@contextmanager
-def availability() -> Iterator[None]:
-    """Raise StoreUnavailable for what redis-py raises when Redis is away or refuses writes."""
-    try:
-        yield
-    except _AWAY as error:
-        raise StoreUnavailable(type(error).__name__) from error
-    except ResponseError as error:
-        # redis-py puts the command in front of what a pipeline was answered.
-        told = str(error).rpartition(_IN_A_PIPELINE)[2]
-        if told.startswith(_REFUSING):
-            raise StoreUnavailable(told.split(" ", 1)[0]) from error
-        raise
+class _Availability:
+    """One for all: it holds nothing, and a generator for each use would cost more than what it guards in Python."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, _AWAY):
+            raise StoreUnavailable(type(error).__name__) from error
+        if isinstance(error, ResponseError):
+            # redis-py puts the command in front of what a pipeline was answered.
+            told = str(error).rpartition(_IN_A_PIPELINE)[2]
+            if told.startswith(_REFUSING):
+                raise StoreUnavailable(told.split(" ", 1)[0]) from error
+
+
+_AVAILABILITY = _Availability()
+
+
+def availability() -> _Availability:
+    """Raise StoreUnavailable for what redis-py raises, within this context, when Redis is away or refuses writes."""
+    return _AVAILABILITY

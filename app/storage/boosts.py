@@ -44,6 +44,7 @@ class RedisBoosts:
                     end_of(expires, account.zone),
                     json.dumps(record),
                 ],
+                lasting=True,
             )
         if outcome == b"no_account":
             raise AccountUnknown(account.account_id)
@@ -76,6 +77,7 @@ class RedisBoosts:
             done = self._void(
                 keys=[keys.account(account.account_id), keys.plans()],
                 args=[account.account_id, self._now(), self._period(account), member],
+                lasting=True,
             )
         if not done:
             raise BoostUnknown(key)

@@ -7,14 +7,17 @@ from urllib.parse import unquote, urlsplit
 import redis
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
 from redis.connection import ConnectionPool
+from redis.exceptions import ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
-from redis.sentinel import MasterNotFoundError, Sentinel
+from redis.sentinel import MasterNotFoundError, Sentinel, SentinelManagedConnection
 
 _SENTINEL_SCHEME = "redis+sentinel"
 _SENTINEL_PORT = 26379
 # A sentinel that hangs or is away is passed over for the next one.
 _SENTINEL_WAITS = {"socket_timeout": 0.3, "socket_connect_timeout": 0.3, "retry": Retry(NoBackoff(), 0)}
+# What a master says that has lost its replicas, and one that becomes a replica to those who wait on it.
+_MAY_BE_REPLACED = ("NOREPLICAS", "UNBLOCKED")
 
 
 def connect(url: str, *, for_web: bool, max_connections: int) -> redis.Redis:
@@ -68,9 +71,46 @@ def _sentinel_client(url: str, options: dict[str, Any]) -> redis.Redis:
     service, _, database = parts.path.strip("/").partition("/")
     addresses = [_address(host) for host in hosts.split(",")]
     sentinel = _Sentinels(addresses, sentinel_kwargs=_SENTINEL_WAITS)  # type: ignore[no-untyped-call]
-    options |= {"username": unquote(username) or None, "password": unquote(password) or None}
+    options |= {
+        "username": unquote(username) or None,
+        "password": unquote(password) or None,
+        "connection_class": MasterConnection,
+    }
     client: redis.Redis = sentinel.master_for(service, db=int(database or 0), **options)  # type: ignore[no-untyped-call]
     return client
+
+
+class MasterConnection(SentinelManagedConnection):
+    """A connection to the master that the sentinels name whenever it is made.
+
+    Left to itself redis-py comes back to the server that it was cut off from when it retries a command, and retries the
+    connecting within each of these tries. It leaves a master that has become a replica, but not one that has lost its
+    replicas, which may have been replaced and learns of it up to ten seconds later.
+    """
+
+    def connect(self) -> None:
+        """Connect, and try again as the client does. Raises redis.RedisError."""
+        self.retry.call_with_retry(self.connect_check_health, lambda _: None)
+
+    def connect_check_health(
+        self,
+        check_health: bool = True,
+        retry_socket_connect: bool = False,  # noqa: ARG002 - redis-py's signature
+    ) -> None:
+        """Connect once. Raises redis.RedisError."""
+        if not self.is_connected:
+            self.host, self.port = self.connection_pool.get_master_address()
+        super().connect_check_health(check_health, retry_socket_connect=False)
+
+    def read_response(self, *args: Any, **options: Any) -> Any:
+        """What the server answers. Raises redis.RedisError."""
+        try:
+            return super().read_response(*args, **options)
+        except ResponseError as error:
+            if str(error).startswith(_MAY_BE_REPLACED):
+                self.disconnect()  # type: ignore[no-untyped-call]
+                raise redis.ConnectionError("the master may have been replaced") from error
+            raise
 
 
 class _Sentinels(Sentinel):

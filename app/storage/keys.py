@@ -348,3 +348,8 @@ def last_success() -> str:
 def access_trouble() -> str:
     """Hash: accounts that Kommo gives no access, `lost` or `revoked` by id. Until it does, or they are removed."""
     return f"{PREFIX}access_trouble"
+
+
+def replicated() -> str:
+    """String, empty: written under Sentinel before the replicas are asked how far they are (lasting.py). For ever."""
+    return f"{PREFIX}replicated"

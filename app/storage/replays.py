@@ -64,6 +64,7 @@ class RedisReplays:
                     keys.forgetting(account_id, line),
                 ],
                 args=[json.dumps(parameters)],
+                lasting=True,
             )
         return ReplayStatus(found.decode())
 

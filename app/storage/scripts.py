@@ -4,14 +4,17 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import cache
 from importlib.resources import files
 from typing import Any
 from weakref import WeakKeyDictionary, proxy
 
 from redis import Redis
 from redis.exceptions import NoScriptError, ResponseError
-from redis.sentinel import SentinelManagedConnection
 from redis.typing import EncodableT
+
+from app.storage.connection import MasterConnection
+from app.storage.lasting import answer, lasting_answer
 
 _MONEY = ("ledger", "boosts", "month")
 _QUEUE = ("fair", "queue", "jobs", "holding")
@@ -22,6 +25,7 @@ _PARTS = {
     "claim": _QUEUE,
     "depart": (*_QUEUE, "pacing"),
     "advance": (*_QUEUE, "pacing", "gates", *_MONEY, "usage", "listing"),
+    "begun": ("fair", "queue", "gates"),
     "sweep": (*_QUEUE, "gates"),
     "wake": (*_QUEUE, "gates"),
     "renew": ("fair", "queue"),
@@ -77,12 +81,9 @@ class _Connections:
         return answer
 
     def _held(self, connection: Any, conversation: Callable[[Any], Any]) -> Any:
-        # Left to itself a connection would be retried within each of our tries, and not ask the sentinels.
+        # Left to itself a connection would be retried within each of our tries.
         if not connection.is_connected:
-            if isinstance(connection, SentinelManagedConnection):
-                connection.connect_to(self._pool.get_master_address())  # type: ignore[no-untyped-call]
-            else:
-                connection.connect_check_health(retry_socket_connect=False)
+            connection.connect_check_health(retry_socket_connect=False)
         return conversation(connection)
 
     def _taken(self) -> Any:
@@ -113,20 +114,22 @@ class StoredScript:
         self.source = source
         self.sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
 
-    def __call__(self, keys: Sequence[str] = (), args: Sequence[EncodableT] = ()) -> Any:
-        """Run it and return what it answers. Raises redis.RedisError."""
-        command = ("EVALSHA", self.sha, len(keys), *keys, *args)
-        return self._connections.ask(lambda connection: self._run(connection, command))
+    def __call__(self, keys: Sequence[str] = (), args: Sequence[EncodableT] = (), *, lasting: bool = False) -> Any:
+        """Run it and return what it answers. Raises redis.RedisError.
 
-    def _run(self, connection: Any, command: tuple[EncodableT, ...]) -> Any:
-        connection.send_command(*command)
+        lasting: what follows from the answer cannot be taken back, so under Sentinel it counts only once a replica has
+        what it rests on (lasting.py). Else it is run again, at whichever server is the master then.
+        """
+        command = ("EVALSHA", self.sha, len(keys), *keys, *args)
+        return self._connections.ask(lambda connection: self._run(connection, command, lasting))
+
+    def _run(self, connection: Any, command: tuple[EncodableT, ...], lasting: bool) -> Any:
+        ask = lasting_answer if lasting and isinstance(connection, MasterConnection) else answer
         try:
-            return connection.read_response()
+            return ask(connection, command)
         except NoScriptError:
-            connection.send_command("SCRIPT LOAD", self.source)
-            connection.read_response()
-            connection.send_command(*command)
-            return connection.read_response()
+            answer(connection, ("SCRIPT", "LOAD", self.source))
+            return ask(connection, command)
 
 
 class Bell:
@@ -148,5 +151,10 @@ class Bell:
 
 def script(redis: "Redis", name: str) -> StoredScript:
     """A script of this folder with the parts it stands on; loaded again where the server has forgotten it."""
+    return StoredScript(redis, _source(name))
+
+
+@cache
+def _source(name: str) -> str:
     folder = files("app.storage") / "lua"
-    return StoredScript(redis, "\n".join((folder / f"{part}.lua").read_text() for part in (*_PARTS[name], name)))
+    return "\n".join((folder / f"{part}.lua").read_text() for part in (*_PARTS[name], name))

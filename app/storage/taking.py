@@ -143,7 +143,10 @@ class RedisTaking:
     def departing(self, most: int, crowded: Mapping[int, int]) -> Departing:
         """Take up to so many turns whose continue calls may leave now; their moments are used up by this."""
         with availability():
-            soonest, turns = self._depart(args=[self._parameters(most, crowded, pace=self._pace)])
+            soonest, turns = self._depart(
+                args=[self._parameters(most, crowded, pace=self._pace)],
+                lasting=True,
+            )
         return Departing(_all(turns), soonest / MICRO if soonest >= 0 else None)
 
     def due(self, most: int) -> Swept:

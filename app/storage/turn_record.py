@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
 
 from app.domain.answers import Conversation
 from app.domain.assistants import Api
@@ -21,12 +20,9 @@ def turn_of(request_id: str, found: Mapping[bytes, bytes], sealer: Sealer) -> Tu
         return told
     sealed = {name: sealer.unseal(found[name]) for name in _SEALED if name in found}
     texts = json.loads(sealed.get(b"sealed", "{}"))
-    return replace(
-        told,
-        message=texts.get("message", ""),
-        instructions=texts.get("instructions", ""),
-        answer=sealed.get(b"answer"),
-    )
+    told.message, told.instructions = texts.get("message", ""), texts.get("instructions", "")
+    told.answer = sealed.get(b"answer")
+    return told
 
 
 def conversation_of(found: Mapping[bytes, bytes]) -> Conversation | None:

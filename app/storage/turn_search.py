@@ -17,7 +17,7 @@ from typing import cast
 from redis import Redis
 
 from app.domain.failures import Failure
-from app.domain.turn import Charge, Status
+from app.domain.turn import Charge, Status, is_request_id
 from app.domain.turn_search import LISTED, Cursor, Ending, FoundTurn, TurnPage, Wanted
 from app.storage import keys
 from app.storage.availability import availability
@@ -79,8 +79,8 @@ class RedisTurnSearch:
         yield from self._found(wanted, None, _Looked(), None)
 
     def one(self, request_id: str) -> FoundTurn | None:
-        """The turn of this id, None when it is unknown or no longer kept."""
-        return next(iter(self._read([request_id])), None)
+        """The turn of this id, None when it is unknown or no longer kept, or the id is none."""
+        return next(self._read([request_id]), None) if is_request_id(request_id) else None
 
     def _found(self, wanted: Wanted, cursor: Cursor | None, looked: _Looked, most: int | None) -> Iterator[FoundTurn]:
         ids = islice(self._ids(wanted, cursor), most)

@@ -16,11 +16,11 @@ from app.domain.return_url import (
     continue_url,
 )
 from app.domain.webhook import TokenClaims, Webhook
-from app.web.body import limited_body
+from app.web.body import limited_body, usual_form
 from app.web.deps import Directory, WebDeps
 from app.web.errors import Refusal
 from app.web.kommo_jwt import TokenRefused
-from app.web.kommo_request import BodyRefused, Fields, Parts, read_fields, read_parts
+from app.web.kommo_request import BodyRefused, Fields, Parts, read_fields, read_form, read_parts
 from app.web.kommo_token import verified_claims
 
 if TYPE_CHECKING:
@@ -90,8 +90,11 @@ def _decided(deps: WebDeps, directory: Directory, parts: Parts, audiences: tuple
 
 
 def _parts(environ: "WSGIEnvironment") -> Parts:
-    sent = Request(environ)
+    form = usual_form(environ, BODY_LIMIT)
     try:
+        if form is not None:
+            return read_form(form)
+        sent = Request(environ)
         return read_parts(limited_body(sent, BODY_LIMIT), sent.mimetype)
     except BodyRefused as refused:
         raise Refusal(400, "body", fields=refused.fields) from None

@@ -1,14 +1,33 @@
 """Reading a request's body, never more of it than the route allows."""
 
-from typing import IO
+import re
+from typing import IO, TYPE_CHECKING
 
 from werkzeug import Request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIEnvironment
 
 # A sender that is cut off in the middle of its body sees a broken connection instead of our 413. So a body that is too
 # long is read to its end, and forgotten, as far as this.
 _READ_AND_FORGOTTEN = 8 * 1024 * 1024
 _CHUNK = 64 * 1024
+_FORM = "application/x-www-form-urlencoded"
+_LENGTH = re.compile(r"[0-9]{1,9}")
+
+
+def usual_form(environ: "WSGIEnvironment", limit: int) -> bytes | None:
+    """The body of a plain form that announces no more than limit (bytes); None for all else, of which nothing is read.
+
+    Spares nearly every webhook werkzeug's request, which costs as much as taking the form apart.
+    Raises ClientDisconnected where less came than was announced.
+    """
+    announced = environ.get("CONTENT_LENGTH", "")
+    if environ.get("CONTENT_TYPE") != _FORM or "HTTP_TRANSFER_ENCODING" in environ or not _LENGTH.fullmatch(announced):
+        return None
+    length = int(announced)
+    return _exactly(environ["wsgi.input"], length) if length <= limit else None
 
 
 def limited_body(request: Request, limit: int) -> bytes:

@@ -6,8 +6,7 @@ each character in Python, which was a fifth of what the door costs (bench/door.p
 
 import hmac
 import json
-from base64 import urlsafe_b64encode
-from binascii import a2b_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -48,7 +47,7 @@ def taken_apart(text: str) -> Token:
     header, _, payload = signed.partition(b".")
     signature = _decoded(written)
     # Of all texts that Base64 reads alike, only the one that it writes is a signature.
-    if urlsafe_b64encode(signature).rstrip(b"=") != written.rstrip(b"="):
+    if b2a_base64(signature).rstrip(b"=\n") != written.translate(_PLAIN).rstrip(b"="):
         raise Malformed("a signature that is no proper Base64")
     return Token(_header(header), _object(payload), signed, signature)
 

@@ -100,12 +100,13 @@ def _printable(algorithm: object) -> str:
 
 def _named_client(payload: Mapping[str, Any]) -> str:
     """The integration by either of the claim's two spellings (kommo.md 12)."""
-    named = [payload[name] for name in ("client_uuid", "client_uid") if payload.get(name) is not None]
-    if not named:
-        raise TokenRefused("integration_missing")
-    client_id = named[0]
-    if named[-1] != client_id:
+    client_id, other = payload.get("client_uuid"), payload.get("client_uid")
+    if client_id is None:
+        client_id = other
+    elif other is not None and other != client_id:
         raise TokenRefused("integrations_differ")
+    if client_id is None:
+        raise TokenRefused("integration_missing")
     if not isinstance(client_id, str) or not _CLIENT_ID.fullmatch(client_id):
         raise TokenRefused("integration_malformed")
     return client_id
@@ -113,18 +114,19 @@ def _named_client(payload: Mapping[str, Any]) -> str:
 
 def _check_claims(payload: Mapping[str, Any], audiences: Sequence[str]) -> None:
     """Whether a token is of now and for us."""
-    if payload.get("exp") is None or not payload.get("aud"):
+    issued, begins, ends, aud = payload.get("iat", 0), payload.get("nbf", 0), payload.get("exp"), payload.get("aud")
+    if ends is None or not aud:
         raise TokenRefused("claim_missing")
     now = time.time()
-    times = {name: _seconds(payload[name]) for name in ("iat", "nbf", "exp") if name in payload}
-    if max(times.get("iat", 0), times.get("nbf", 0)) > now + LEEWAY:
+    first, last = max(_seconds(issued), _seconds(begins)), _seconds(ends)
+    if first > now + LEEWAY:
         raise TokenRefused("not_yet_valid")
-    if times["exp"] <= now - LEEWAY:
+    if last <= now - LEEWAY:
         raise TokenRefused("expired")
-    if not _is_for(payload["aud"], audiences):
+    if not _is_for(aud, audiences):
         raise TokenRefused("audience")
     # int() reads more than times, "1700000000" included.
-    if not all(_is_time(payload[name]) for name in times):
+    if not (_is_time(issued) and _is_time(begins) and _is_time(ends)):
         raise TokenRefused("times")
 
 
@@ -136,10 +138,11 @@ def _seconds(time_claim: Any) -> int:
 
 
 def _is_for(aud: object, audiences: Sequence[str]) -> bool:
-    named = [aud] if isinstance(aud, str) else aud
-    if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
+    if isinstance(aud, str):
+        return aud in audiences
+    if not isinstance(aud, list) or not all(isinstance(one, str) for one in aud):
         return False
-    return any(one in audiences for one in named)
+    return any(one in audiences for one in aud)
 
 
 def _is_time(value: object) -> bool:

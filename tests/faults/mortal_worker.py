@@ -52,6 +52,7 @@ from app.cli.main import run
 from app.clients.timed_connection import TimedAdapter, TimedConnection
 from app.storage.scripts import script
 from app.storage.taking import Departing, RedisTaking, Swept
+from config.prices import read_prices
 from workers.pool import ThreadWorker
 from workers.runtime import Runtime
 from workers.slots import Slots
@@ -59,7 +60,10 @@ from workers.slots import Slots
 # No worker here outlives this by much, whatever goes wrong with a test.
 LIFETIME_SECONDS = 90
 # Of a turn and of whoever looks after turns. Redis knows them from a service's second turn on.
-SCRIPTS = ("take", "advance", "pass_gate", "close_gate", "free_gate", "depart", "sweep", "wake", "renew", "give_back")
+SCRIPTS = (
+    *("take", "advance", "begun", "pass_gate", "close_gate", "free_gate"),
+    *("depart", "sweep", "wake", "renew", "give_back"),
+)
 # Those that hand a turn out, and where it stands in what they answer.
 _HAND_OUT = {"take": 0, "depart": 1}
 
@@ -412,6 +416,10 @@ def main() -> None:
     """Obey until stdin ends."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # what workers print goes to the log
+    # What every fork would read for itself.
+    read_prices()
+    for name in SCRIPTS:
+        script(redis.Redis(), name)
     # Without this the collector of each fork writes to, and so copies, every page they could share.
     gc.freeze()
     nursery = _Nursery()

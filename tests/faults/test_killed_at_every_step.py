@@ -30,7 +30,7 @@ TOLD = (
     "after POST /api/v4/salesbot/…/continue/…",
     "before advance delivered",
 )
-ASKED = ("before advance asking", "before advance answer_begun", "before advance answered")
+ASKED = ("before advance asking", "before begun", "before advance answered")
 OPENED = ("before pass_gate", "during POST /v1/conversations", "during POST /v1/responses")
 RESPONSES = (*OPENED, *ASKED, *TOLD)
 RUNS = ("before pass_gate", "during POST /v1/threads", "during POST /v1/threads/…/runs", *ASKED, *TOLD)
@@ -65,13 +65,13 @@ SCENARIOS = {
         # Long enough for OpenAI to notice that many connections are gone.
         fault={**SLOW, "total": 1.5},
         thin=True,
-        before="before advance answer_begun",
+        before="before begun",
         moments=("after GET /v1/conversations/…/items", "after POST /v1/responses", *TOLD),
     ),
     "assistant, killed twice": Scenario(
         account=ASSISTANT,
         thin=True,
-        before="before advance answer_begun",
+        before="before begun",
         moments=("after GET /v1/threads/…/runs", "after GET /v1/threads/…/messages", "before advance found", *TOLD),
     ),
     "its key is told to wait": Scenario(

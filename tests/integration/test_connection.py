@@ -2,22 +2,20 @@
 
 import os
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 import redis
 
-from app.childprocess import ChildProcess
 from app.storage.connection import connect, connect_blocking
-from app.storage.embedded import EmbeddedRedis, server_binary
+from app.storage.embedded import EmbeddedRedis
 from app.storage.scripts import script
-from tests.waiting import wait_until
+from tests.sentinels import a_sentinel
 
 
 @pytest.fixture
@@ -25,27 +23,6 @@ def server(tmp_path: Path) -> Iterator[EmbeddedRedis]:
     """A server of the test's own, to stop and kill."""
     with EmbeddedRedis(tmp_path / "redis") as server:
         yield server
-
-
-@contextmanager
-def a_sentinel(directory: Path, master: EmbeddedRedis, epoch: int = 0) -> Iterator[int]:
-    """A sentinel that knows this master since its change of that number; its port."""
-    at = urlsplit(master.url)
-    with EmbeddedRedis(directory / "port", tcp=True) as other:
-        port = urlsplit(other.url).port or 0
-    config = directory / "sentinel.conf"
-    config.write_text(
-        f"port {port}\nbind 127.0.0.1\ndir {directory}\nsentinel monitor bots 127.0.0.1 {at.port} 1\n"
-        f"sentinel auth-pass bots {at.password}\nsentinel config-epoch bots {epoch}\n"
-    )
-    sentinel = ChildProcess([server_binary(), str(config), "--sentinel"], output=subprocess.DEVNULL)
-    try:
-        with redis.Redis(port=port, decode_responses=True) as client:
-            wait_until(lambda: "bots" in client.sentinel_masters())
-        yield port
-    finally:
-        sentinel.kill_group()
-        sentinel.wait(5)
 
 
 @pytest.fixture

@@ -212,18 +212,21 @@ def test_a_newcomer_is_the_probe_where_nobody_waits(store: Store) -> None:
         store.gates.enter(GATE, "second")
 
 
-@pytest.mark.parametrize("how", ["answered", "free"])
+@pytest.mark.parametrize("how", ["begun", "answered", "free"])
 def test_what_the_probe_tells_lets_others_pass(rush: Rush, how: str) -> None:
     rush.close(1.0)
     rush.accept(5)
     rush.work()
     (probe,) = rush.pass_time(1.4)
-    if how == "answered":
-        rush.store.advance(rush.in_hand[probe], HOLDS)
-    else:
-        rush.store.gates.free(GATE, probe)
+    match how:
+        case "begun":
+            rush.store.turns.begun(rush.in_hand[probe].hold, "resp_1", GATE)
+        case "answered":
+            rush.store.advance(rush.in_hand[probe], HOLDS)
+        case "free":
+            rush.store.gates.free(GATE, probe)
     # Nothing is known after it was freed: the next one is a probe.
-    assert len(rush.pass_time(3.0)) == (4 if how == "answered" else 1)
+    assert len(rush.pass_time(3.0)) == (1 if how == "free" else 4)
 
 
 def test_only_the_probe_can_free_the_ground(rush: Rush) -> None:

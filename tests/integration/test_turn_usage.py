@@ -1,5 +1,6 @@
 """The figures of usage change in the same step as the charge of a turn, and once."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -44,8 +45,8 @@ class Books:
         return self.hold(self.store.take(self.store.accept(**overrides)))
 
     def hold(self, taken: Taken) -> HeldTurn:
-        """What a worker does with a turn that was taken."""
-        return HeldTurn(self.store.turns, taken, PRICES)
+        """What a worker does with a turn that was taken, from what it knows of it."""
+        return HeldTurn(self.store.turns, replace(taken, turn=replace(taken.turn)), PRICES)
 
     def days(self) -> list[DayFigures]:
         """The figures of the day, where there are any."""

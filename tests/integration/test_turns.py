@@ -34,7 +34,7 @@ from app.storage.ledger import RedisPlanChange
 from app.storage.plans import RedisPlans
 from app.storage.taking import SWEPT_AT_ONCE
 from tests.builders import NOW_MS, TIMING, a_new_turn, an_account
-from tests.integration.turn_store import ANSWERED, DELIVERED, FAILED, Store, dump
+from tests.integration.turn_store import ANSWERED, ASKING, DELIVERED, FAILED, Store, dump
 
 
 @pytest.fixture
@@ -238,6 +238,37 @@ def test_a_slow_worker_that_lost_its_turn_changes_nothing(store: Store) -> None:
     with pytest.raises(TurnLost):
         store.advance(slow, DELIVERED)
     assert store.counters() == (3, 1, 0)
+
+
+def test_the_id_of_an_answer_is_remembered_once_and_prolongs_the_lease(store: Store) -> None:
+    taken = store.take(new := store.accept())
+    store.advance(taken, ASKING)
+    store.clock.seconds += 5
+    before = store.look_at(new)
+    for _ in range(2):  # a client of Redis that lost its answer says the same again
+        store.turns.begun(taken.hold, "resp_1")
+    assert store.look_at(new) == before + 5
+    assert store.steps(new).count("answer_begun") == 1
+    found = store.turns.read(new.request_id)
+    assert found is not None
+    assert (found.answer_id, found.status) == ("resp_1", Status.ASKING)
+
+
+@pytest.mark.parametrize("why", ["another-holds-it", "it-was-decided"])
+def test_the_id_of_an_answer_to_a_turn_that_is_not_ours_is_not_remembered(store: Store, why: str) -> None:
+    taken = store.take(new := store.accept())
+    store.advance(taken, ASKING)
+    if why == "another-holds-it":
+        store.clock.seconds += TIMING.lease + 1
+        store.take(new, "worker-2")
+    else:
+        store.advance(taken, ANSWERED)
+    with pytest.raises(TurnLost):
+        store.turns.begun(taken.hold, "resp_1")
+    found = store.turns.read(new.request_id)
+    assert found is not None
+    assert found.answer_id != "resp_1"
+    assert "answer_begun" not in store.steps(new)
 
 
 def test_a_renewed_lease_does_not_run_out(store: Store) -> None:

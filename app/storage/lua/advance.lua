@@ -43,11 +43,17 @@ if p.gate then
   end
   watched = wait
 end
-if #ARGV > 1 then
-  redis.call('HSET', turn_key, unpack(ARGV, 2))
-end
+local fields = {unpack(ARGV, 2)}
 if p.status then
-  redis.call('HSET', turn_key, 'status', p.status)
+  fields[#fields + 1], fields[#fields + 2] = 'status', p.status
+end
+if #fields > 0 then
+  redis.call('HSET', turn_key, unpack(fields))
+end
+-- What else stands in the record in the end.
+local kept = {'change', p.change}
+local function keep(name, value)
+  kept[#kept + 1], kept[#kept + 2] = name, value
 end
 
 if p.conversation then
@@ -59,16 +65,18 @@ if p.conversation then
     end
     redis.call('DEL', conversation_key)
   end
+  local told = {}
   for name, value in pairs(p.conversation) do
-    redis.call('HSET', conversation_key, name, value)
+    told[#told + 1], told[#told + 2] = name, value
   end
+  redis.call('HSET', conversation_key, unpack(told))
 end
 
 local crossed = {}
 if p.charge and charge == 'reserved' then
   if p.charge == 'settle' then
     settle(p.account, p.period, p.now, p.turn_id, weight, p.reason)
-    redis.call('HSET', turn_key, 'charge', 'settled')
+    keep('charge', 'settled')
     crossed = crossed_marks(p.account, p.period, p.marks)
     for _, mark in ipairs(crossed) do
       redis.call('ZADD', NOTES_KEY, p.now, table.concat({p.turn_id, mark[1], mark[2], mark[3]}, ':'))
@@ -76,7 +84,7 @@ if p.charge and charge == 'reserved' then
     end
   else
     release(p.account, p.period, p.now, p.turn_id, weight, p.reason)
-    redis.call('HSET', turn_key, 'charge', 'released')
+    keep('charge', 'released')
     for _, key in ipairs(contact_keys) do
       if redis.call('EXISTS', key) == 1 then
         redis.call('DECRBY', key, weight)
@@ -95,9 +103,10 @@ if p.usage and not counted then
   add_usage(p.usage)
 end
 
-local left = remaining(p.account, p.period)
+local left = 0
 if p.charge then
-  redis.call('HSET', turn_key, 'remaining', left)
+  left = remaining(p.account, p.period)
+  keep('remaining', left)
 end
 
 for _, step in ipairs(p.steps) do
@@ -111,7 +120,8 @@ end
 local egress, wait = '', 0
 local function done()
   local answer = {'done', left, crossed, watched and 1 or 0, egress, wait}
-  redis.call('HSET', turn_key, 'change', p.change, 'answered', cjson.encode(answer))
+  keep('answered', cjson.encode(answer))
+  redis.call('HSET', turn_key, unpack(kept))
   return answer
 end
 
@@ -128,7 +138,7 @@ if p.park then
   pause(p.turn_id, p.now, p.now_iso, p.result)
   redis.call('ZADD', OPEN_KEY, p.park['until'], p.turn_id)
   if p.park.gate then
-    redis.call('HSET', turn_key, 'gate', p.park.gate)
+    keep('gate', p.park.gate)
     wait_at_gate(p.park.gate, p.turn_id, begun_at, p.now)
   end
   return done()
@@ -138,7 +148,7 @@ if p.leave then
   local address, moment = leave_soon(p.pace, p.account)
   if address then
     egress, wait = address, moment
-    redis.call('HSET', turn_key, 'maybe_delivered', 1)
+    keep('maybe_delivered', 1)
     add_step(p.turn_id, p.now, 'continue_call', {egress = address})
   else
     pause(p.turn_id, p.now, p.now_iso, p.result)
@@ -156,13 +166,13 @@ let_go(p.turn_id, p.now, p.now_iso, p.result)
 redis.call('ZREM', OPEN_KEY, p.turn_id)
 list_ended(p.account, p.turn_id, found[9], p.status, redis.call('HGET', turn_key, 'error_code'), charge)
 -- Longer where the account keeps texts for longer: the hourly round (services/retention.py) ends both together.
-local kept = p.close_ttl
+local ttl = p.close_ttl
 local days = tonumber(redis.call('HGET', 'bytegpt:account:' .. p.account, 'retention_days') or 0)
 if days > 30 then
-  kept = found[9] + (days + 1) * 86400000 - p.now
+  ttl = found[9] + (days + 1) * 86400000 - p.now
 end
-redis.call('PEXPIRE', turn_key, kept)
-redis.call('PEXPIRE', turn_key .. ':steps', kept)
+redis.call('PEXPIRE', turn_key, ttl)
+redis.call('PEXPIRE', turn_key .. ':steps', ttl)
 if p.note then
   redis.call('ZADD', NOTES_KEY, p.now, p.turn_id)
 end

@@ -11,20 +11,19 @@ local QUEUED, READY = 'bytegpt:queued', 'bytegpt:ready'
 -- accounts within a round.
 local ROUND = 134217728
 
-local function stand(place, account, round)
-  local first = redis.call('ZRANGE', place .. ':' .. account, 0, 0, 'WITHSCORES')
-  redis.call('ZADD', place, round * ROUND + first[2] % ROUND, account)
+local function stand(place, account, round, first_at)
+  redis.call('ZADD', place, round * ROUND + first_at % ROUND, account)
 end
 
 local function wait_at(place, account, turn_id, accepted_at)
   redis.call('ZADD', place .. ':' .. account, accepted_at, turn_id)
   local score = redis.call('ZSCORE', place, account)
-  if score then
-    stand(place, account, math.floor(score / ROUND))
-  else
+  if not score then
     local now = tonumber(redis.call('GET', place .. ':round') or 0)
     local next_round = tonumber(redis.call('ZSCORE', place .. ':served', account) or 0)
-    stand(place, account, math.max(now, next_round))
+    stand(place, account, math.max(now, next_round), accepted_at)
+  elseif redis.call('ZRANGE', place .. ':' .. account, 0, 0)[1] == turn_id then
+    stand(place, account, math.floor(score / ROUND), accepted_at)
   end
 end
 
@@ -46,8 +45,9 @@ local function go_from(place, account, turn_id, served)
     -- Also for an account that was passed over in rounds before: it makes up for nothing at the cost of others.
     round = now + 1
   end
-  if redis.call('EXISTS', place .. ':' .. account) == 1 then
-    stand(place, account, round)
+  local first = redis.call('ZRANGE', place .. ':' .. account, 0, 0, 'WITHSCORES')
+  if first[1] then
+    stand(place, account, round, first[2])
     return
   end
   redis.call('ZREM', place, account)

@@ -9,11 +9,6 @@ local function figures(account, period)
   return tonumber(found[1] or 0), tonumber(found[2] or 0), tonumber(found[3] or 0), tonumber(found[4] or 0)
 end
 
-local function limit_of(account, period)
-  local allowance, _, _, boosted = figures(account, period)
-  return allowance + boosted + left_of_boosts(account)
-end
-
 local function remaining(account, period)
   local allowance, used, reserved, boosted = figures(account, period)
   return math.max(0, allowance + boosted + left_of_boosts(account) - used - reserved)
@@ -40,14 +35,16 @@ local function rebalance(account, period, at)
   end
 end
 
--- The plan that an account has in a month, and its requests.
-local function plan_in(account_key, plans_key, period)
-  local found = redis.call('HMGET', account_key, 'plan', 'next_plan', 'next_plan_period')
-  local plan = found[1]
-  if found[2] and period >= found[3] then
-    plan = found[2]
+-- The plan that an account has in a month, and its requests. plan, next_plan, next_period: as the account's hash has them.
+local function plan_of(plans_key, period, plan, next_plan, next_period)
+  if next_plan and period >= next_period then
+    plan = next_plan
   end
   return plan, tonumber(redis.call('HGET', plans_key, plan) or 0)
+end
+
+local function plan_in(account_key, plans_key, period)
+  return plan_of(plans_key, period, unpack(redis.call('HMGET', account_key, 'plan', 'next_plan', 'next_plan_period')))
 end
 
 -- Bring a month up to date before it is used: granted once, recounted when the plan is another, boosts carried over.
@@ -98,20 +95,20 @@ local function note_share(account, used, limit)
 end
 
 local function note_month(account, period)
-  local _, used, reserved = figures(account, period)
-  note_share(account, used + reserved, limit_of(account, period))
+  local allowance, used, reserved, boosted = figures(account, period)
+  note_share(account, used + reserved, allowance + boosted + left_of_boosts(account))
 end
 
 -- The marks, in per cent, that the month has crossed and that nobody was told of. A mark is told once a month, and again
 -- when the limit has risen since and is crossed anew. Returns {mark, used, limit} for each.
 local function crossed_marks(account, period, marks)
-  local _, used = figures(account, period)
-  local limit = limit_of(account, period)
+  local allowance, used, _, boosted = figures(account, period)
+  local limit = allowance + boosted + left_of_boosts(account)
   local crossed = {}
   note_share(account, used, limit)
   for _, mark in ipairs(marks) do
-    local told_at = tonumber(redis.call('HGET', quota_of(account, period), 'alert:' .. mark) or -1)
-    if limit > 0 and used * 100 >= mark * limit and told_at < limit then
+    local reached = limit > 0 and used * 100 >= mark * limit
+    if reached and tonumber(redis.call('HGET', quota_of(account, period), 'alert:' .. mark) or -1) < limit then
       redis.call('HSET', quota_of(account, period), 'alert:' .. mark, limit)
       crossed[#crossed + 1] = {mark, used, limit}
     end

@@ -30,11 +30,9 @@ local function ring()
 end
 
 -- Queue a turn and give it until lease_until to be taken, and no longer than until it would be late; then the sweeper
--- looks at it again.
-local function enqueue(turn_id, now_iso, lease_until)
-  local turn_key = TURN_PREFIX .. turn_id
-  local id = job_id(turn_id, redis.call('HINCRBY', turn_key, 'queued', 1))
-  redis.call('SADD', 'rq:queues', QUEUE_KEY)
+-- looks at it again. number: how often it has been queued, this time included. since: its acceptance or replay.
+local function enqueue_known(turn_id, number, account, since, decide_by, now_iso, lease_until)
+  local id = job_id(turn_id, number)
   redis.call('HSET', JOB_PREFIX .. id,
     'data', '["workers.jobs.answer", null, ["' .. turn_id .. '"], {}]',
     'description', turn_id, 'origin', QUEUE, 'status', 'queued',
@@ -42,11 +40,20 @@ local function enqueue(turn_id, now_iso, lease_until)
     'worker_name', '', 'group_id', '',
     'success_callback_name', '', 'failure_callback_name', '', 'stopped_callback_name', '',
     'timeout', JOB_TIMEOUT, 'result_ttl', RESULT_TTL, 'failure_ttl', FAILURE_TTL)
-  redis.call('RPUSH', QUEUE_KEY, id)
-  local found = redis.call('HMGET', turn_key, 'account_id', 'accepted_at', 'decide_by', 'replayed_at')
-  wait_at(QUEUED, found[1], turn_id, found[4] or found[2])
-  redis.call('ZADD', OPEN_KEY, math.min(lease_until, found[3] or lease_until), turn_id)
+  if redis.call('RPUSH', QUEUE_KEY, id) == 1 then
+    -- RQ forgets a queue, if at all, together with its list.
+    redis.call('SADD', 'rq:queues', QUEUE_KEY)
+  end
+  wait_at(QUEUED, account, turn_id, since)
+  redis.call('ZADD', OPEN_KEY, math.min(lease_until, decide_by or lease_until), turn_id)
   ring()
+end
+
+local function enqueue(turn_id, now_iso, lease_until)
+  local turn_key = TURN_PREFIX .. turn_id
+  local number = redis.call('HINCRBY', turn_key, 'queued', 1)
+  local found = redis.call('HMGET', turn_key, 'account_id', 'accepted_at', 'decide_by', 'replayed_at')
+  enqueue_known(turn_id, number, found[1], found[4] or found[2], found[3], now_iso, lease_until)
 end
 
 -- Take a turn out of the queue; its job is left to the caller, who starts or deletes it. Returns the job's id.

@@ -22,7 +22,6 @@ from app.web.console.look import look
 from app.web.console.pages import ActionRefused, back, page, remark
 from app.web.console.rooms import Room
 from app.web.console.texts import t
-from app.web.console.turn_search import REQUEST_ID
 from app.web.console.turn_steps import bars, details
 from app.web.console.turns import TONES
 
@@ -44,8 +43,7 @@ def add_turn(console: Blueprint, room: Room) -> None:
 
     @console.get("/turns/<request_id>")
     def turn(request_id: str) -> BaseResponse:
-        # Anything else may be the name of another key that stands beside it.
-        found = flows.archive.read(request_id) if REQUEST_ID.fullmatch(request_id) else None
+        found = flows.archive.read(request_id)
         if found is None:
             abort(404)
         steps = flows.archive.steps(request_id)
@@ -75,7 +73,7 @@ def add_turn(console: Blueprint, room: Room) -> None:
     @console.post("/turns/<request_id>/replay")
     def replay_turn(request_id: str) -> BaseResponse:
         who = operator()
-        found = flows.search.one(request_id) if REQUEST_ID.fullmatch(request_id) else None
+        found = flows.search.one(request_id)
         if found is None:
             abort(404)
         try:

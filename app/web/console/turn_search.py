@@ -1,6 +1,5 @@
 """What an operator wants to find, read from the form above the list of turns."""
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
@@ -13,7 +12,6 @@ from app.web.deps import AccountFlows
 
 # The fields of the form, and of the addresses of further pages.
 FIELDS = ("q", "account", "lead", "contact", "ending", "since", "until")
-REQUEST_ID = re.compile(r"[0-9a-f]{28}")
 _LONGEST = 200
 # Addresses that begin alike; one that is written to its end is among the first.
 _ALIKE = 5

@@ -141,7 +141,7 @@ def test_the_number_of_a_request_leads_to_its_page(desk: Desk) -> None:
     turn = desk.turn()
     answer = desk.console.get(f"/console/turns?q=%20{turn.upper()}%20")
     assert (answer.status_code, answer.headers["Location"]) == (303, f"/console/turns/{turn}")
-    for unknown in ("0" * 28, "abc", "../login", "<b>"):
+    for unknown in ("0" * 28, "abc", "../login", "<b>", f"{turn}:steps"):
         page = desk.page(f"/console/turns?q={unknown}")
         assert f"Nenhum turno tem o número {unknown}" in page
 

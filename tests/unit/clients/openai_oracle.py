@@ -13,8 +13,10 @@ class Oracle:
     """Judges bodies by one of the `openai` package's types."""
 
     def __init__(self, kind: Any) -> None:
-        # In a list, since a bare TypedDict takes no configuration from outside.
-        self._adapter: TypeAdapter[list[Any]] = TypeAdapter(list[kind], config=ConfigDict(extra="forbid", strict=True))
+        # In a list, since a bare TypedDict takes no configuration from outside. Built by whoever judges first: that
+        # takes a second, and every process of a run imports this.
+        config = ConfigDict(extra="forbid", strict=True, defer_build=True)
+        self._adapter: TypeAdapter[list[Any]] = TypeAdapter(list[kind], config=config)
 
     def check(self, body: Any) -> None:
         """Raise pydantic.ValidationError unless OpenAI's client could have sent this."""

@@ -1,17 +1,24 @@
 import gzip
 import socket
+import ssl
 import threading
 import time
 import traceback
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
 import pytest
 import responses
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from app.clients import timed_connection
 from app.clients.http import Fault, NetworkFault, PartnerSession, Reply, Timeouts
+from app.clients.timed_connection import GATHERED_BYTES
 from app.domain.answers import Deadline
 from tests.unit.clients.raw_server import RawServer, Script, endless, hangs, resets, says
 
@@ -26,6 +33,31 @@ LONG = 60.0
 def session() -> Iterator[PartnerSession]:
     with PartnerSession(4) as session:
         yield session
+
+
+@pytest.fixture
+def trusted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ssl.SSLContext:
+    """For a server whose certificate is among the authorities."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "partner")])
+    now = datetime.now(UTC)
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(IPv4Address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    chain, private = tmp_path / "certificate.pem", tmp_path / "key.pem"
+    chain.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    private.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    monkeypatch.setattr("requests.adapters.DEFAULT_CA_BUNDLE_PATH", str(chain))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(chain, private)
+    return context
 
 
 def call(
@@ -159,6 +191,11 @@ def test_an_address_that_cannot_be_called_from_is_unreachable() -> None:
 @pytest.mark.parametrize("url", ["https://", "gopher://partner.test/", "https://a..b/", f"https://{'x' * 64}.test/"])
 def test_an_address_that_makes_no_sense_is_unreachable(session: PartnerSession, url: str) -> None:
     assert fault_of(session, url).fault is Fault.UNREACHABLE
+
+
+def test_an_answer_comes_over_tls(session: PartnerSession, trusted: ssl.SSLContext) -> None:
+    with RawServer(says(OK), trusted) as server:
+        assert answered(session, server.origin) == b"ok"
 
 
 def test_a_call_leaves_from_the_address_that_was_chosen() -> None:
@@ -322,30 +359,118 @@ def test_pieces_come_as_they_arrive(session: PartnerSession) -> None:
         assert list(pieces) == [b"two"]
 
 
-def test_pieces_gather_when_they_are_read_rarely(session: PartnerSession) -> None:
-    ready = threading.Event()
+def in_small_pieces(number: int, ready: threading.Event) -> Script:
+    """A piece, and many more once it was read."""
 
     def many(connection: socket.socket, _over: threading.Event) -> None:
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\nfirst")
         ready.wait()
-        for _ in range(50):
-            connection.sendall(b"x")
+        for _ in range(number):
+            connection.sendall(b"x" * 64)
 
-    with RawServer(many) as server, call(session, server.origin) as reply:
-        pieces = reply.pieces()
-        assert next(pieces) == b"first"
-        reply.read_rarely(0.2)
-        ready.set()
-        rest = list(pieces)
-    assert b"".join(rest) == b"x" * 50
-    assert len(rest) < 10
+    return many
+
+
+def read_rarely(reply: Reply, ready: threading.Event, whole: bool = True) -> Iterator[bytes]:
+    """What comes after the first piece. whole: that was all of something."""
+    pieces = reply.pieces()
+    assert next(pieces) == b"first"
+    reply.read_rarely()
+    reply.whole = whole
+    ready.set()
+    return pieces
+
+
+def test_pieces_gather_when_they_are_read_rarely(session: PartnerSession) -> None:
+    ready = threading.Event()
+    with RawServer(in_small_pieces(400, ready)) as server, call(session, server.origin) as reply:
+        rest = list(read_rarely(reply, ready))
+    assert b"".join(rest) == b"x" * 400 * 64
+    assert min(map(len, rest[:-1])) >= GATHERED_BYTES
+
+
+def test_the_rest_of_a_part_is_not_waited_for(session: PartnerSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timed_connection, "GATHERING_SECONDS", LONG)
+    ready, over = threading.Event(), threading.Event()
+
+    def two(connection: socket.socket, ended: threading.Event) -> None:
+        in_small_pieces(1, ready)(connection, ended)
+        over.wait()
+
+    with RawServer(two) as server, call(session, server.origin, silence=2 * LONG, deadline=3 * LONG) as reply:
+        try:
+            assert next(read_rarely(reply, ready, whole=False)) == b"x" * 64
+        finally:
+            over.set()
+
+
+def test_little_that_is_not_followed_by_more_is_read_after_a_while(
+    session: PartnerSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timed_connection, "GATHERING_SECONDS", 0.05)
+    ready, over = threading.Event(), threading.Event()
+
+    def then_nothing(connection: socket.socket, ended: threading.Event) -> None:
+        in_small_pieces(2, ready)(connection, ended)
+        over.wait()
+
+    with RawServer(then_nothing) as server, call(session, server.origin) as reply:
+        try:
+            assert next(read_rarely(reply, ready)).startswith(b"x" * 64)
+        finally:
+            over.set()
+
+
+def test_a_connection_that_was_read_rarely_serves_small_answers_again(
+    session: PartnerSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timed_connection, "GATHERING_SECONDS", LONG)
+    ready, end = threading.Event(), b"x" * GATHERED_BYTES
+
+    def keeps(connection: socket.socket, over: threading.Event) -> None:
+        connection.sendall(CHUNKED + b"5\r\nfirst\r\n")
+        ready.wait()
+        connection.sendall(b"%x\r\n%s\r\n0\r\n\r\n" % (len(end), end))
+        _next_request(connection)
+        connection.sendall(OK)
+        over.wait()
+
+    with RawServer(keeps) as server:
+        with call(session, server.origin, silence=2 * LONG, deadline=3 * LONG) as reply:
+            assert list(read_rarely(reply, ready)) == [end]
+        with call(session, server.origin) as reply:
+            assert reply.body(10) == b"ok"
+        assert len(server.requests) == 1, "the second request came on the same connection"
+
+
+def test_pieces_gather_over_tls_and_their_end_is_not_waited_for(
+    session: PartnerSession, trusted: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timed_connection, "GATHERING_SECONDS", LONG)
+    ready, over, end = threading.Event(), threading.Event(), b"y" * GATHERED_BYTES
+
+    def speaks(connection: socket.socket, ended: threading.Event) -> None:
+        in_small_pieces(40, ready)(connection, ended)
+        connection.sendall(end)
+        over.wait()
+
+    with RawServer(speaks, trusted) as server, call(session, server.origin, silence=2 * LONG, deadline=3 * LONG) as one:
+        pieces, read = read_rarely(one, ready), b""
+        try:
+            while not read.endswith(end):
+                read += next(pieces)
+        finally:
+            over.set()
+    assert read == b"x" * 40 * 64 + end
 
 
 def test_reading_rarely_does_not_pass_the_deadline(session: PartnerSession) -> None:
     with RawServer(trickles(b"HTTP/1.1 200 OK\r\n\r\n")) as server:
         begun = time.monotonic()
         with call(session, server.origin, deadline=0.2) as reply:
-            reply.read_rarely(LONG)
+            reply.read_rarely()
+            reply.whole = True
             with pytest.raises(NetworkFault):
                 reply.body(1_000_000)
         assert time.monotonic() - begun < 5.0

@@ -21,6 +21,11 @@ def parsed(*pieces: bytes, limit: int = LIMIT) -> list[Event]:
         pytest.param(b"event: x\ndata: a\n\n", [Event("x", "a")], id="a named event"),
         pytest.param(b"data: a\nevent: x\n\n", [Event("x", "a")], id="the name behind the data"),
         pytest.param(
+            b"event: x\ndata: a\n\nevent: y\ndata: b\ndata: c\n\nevent: z\ndata: d\n\n",
+            [Event("x", "a"), Event("y", "b\nc"), Event("z", "d")],
+            id="one with two data lines among others",
+        ),
+        pytest.param(
             b"data: a\r\n\r\ndata: b\r\n\r\n", [Event("", "a"), Event("", "b")], id="carriage return line feed"
         ),
         pytest.param(b"data: a\r\rdata: b\r\r", [Event("", "a"), Event("", "b")], id="carriage return"),
@@ -79,10 +84,11 @@ def test_events_survive_any_line_ending_and_any_cut(
         pytest.param([b"data: " + b"x" * 200], id="one line that does not end"),
         pytest.param([b"data: ", *[b"x" * 20] * 10], id="one line in many pieces"),
         pytest.param([b"data: xxxxxxxxxxxxxxxxxx\n" * 10], id="many lines of one event"),
+        pytest.param([b"event: x\ndata: " + b"x" * 100 + b"\n\n"], id="one that has ended"),
         pytest.param([b":" + b"x" * 200], id="a comment that does not end"),
     ],
 )
-def test_an_event_without_end_is_refused(pieces: list[bytes]) -> None:
+def test_an_event_that_is_too_long_is_refused(pieces: list[bytes]) -> None:
     with pytest.raises(EventTooLarge):
         parsed(*pieces, limit=100)
 

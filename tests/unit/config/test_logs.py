@@ -61,6 +61,40 @@ def test_lines_of_libraries_pass_through_the_same_scrubbing(stream: io.StringIO,
     ]
 
 
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [
+        ({"outcome": "accepted", "ms": 1.5}, {"outcome": "accepted", "ms": 1.5}),
+        ({"reason": f"key {API_KEY}"}, {"reason": "key sk-[removed]"}),
+        ({"reason": f"\n{API_KEY}"}, {"reason": "\nsk-[removed]"}),
+        ({"reason": JWT}, {"reason": "[removed]"}),
+        ({"reason": "BEARER abc"}, {"reason": "BEARER [removed]"}),
+        ({"url": "redis://:p4ss@host"}, {"url": "redis://[removed]@host"}),
+        ({"access_token": "abc"}, {"access_token": "[removed]"}),
+        ({"client_message": "Olá"}, {"client_message": "[removed]"}),
+        ({"input_tokens": 12, "token": None}, {"input_tokens": 12, "token": None}),
+        ({"deep": [{"answer": "Olá"}]}, {"deep": [{"answer": "[removed]"}]}),
+        ({"error": ValueError(API_KEY)}, {"error": "ValueError('sk-[removed]')"}),
+    ],
+    ids=str,
+)
+def test_what_our_own_lines_tell_is_scrubbed(stream: io.StringIO, told: dict[str, Any], line: dict[str, Any]) -> None:
+    configure_logs("INFO", "json", stream)
+    structlog.get_logger("app").info("event", **told)
+    (found,) = lines(stream)
+    assert {name: found[name] for name in told} == line
+
+
+def test_an_exception_told_in_a_line_that_is_no_error_is_told_whole(stream: io.StringIO) -> None:
+    configure_logs("INFO", "json", stream)
+    try:
+        int(API_KEY)
+    except ValueError:
+        structlog.get_logger("app").warning("odd", exc_info=True)
+    (line,) = lines(stream)
+    assert line["exception"].endswith("ValueError: invalid literal for int() with base 10: 'sk-[removed]'")
+
+
 def test_the_level_holds_for_us_and_for_libraries(stream: io.StringIO) -> None:
     configure_logs("WARNING", "json", stream)
     structlog.get_logger("app").info("quiet")

@@ -134,7 +134,7 @@ class FakeTurns:
     """One turn, in the hands of its worker until that lets go of it. lost_at: the step at which another has taken it.
 
     departures: for each continue call when it may leave, None where it must wait for its moment; the last ones leave at
-    once. parks: how the turn was let go of to wait.
+    once. parks: how the turn was let go of to wait. told_gates: those that heard that an answer has begun.
     """
 
     turn: Turn | None = field(default_factory=a_turn)
@@ -143,6 +143,7 @@ class FakeTurns:
     departures: list[Departure | None] = field(default_factory=list)
     gates: FakeGates | None = None
     changes: list[Change] = field(default_factory=list)
+    told_gates: list[str] = field(default_factory=list)
     parks: list[Park] = field(default_factory=list)
     accepted: list[NewTurn] = field(default_factory=list)
     answers: list[AcceptResult] = field(default_factory=list)
@@ -159,7 +160,7 @@ class FakeTurns:
         assert self.turn is not None
         self.let_go = False
         known = self.conversations.of(self.turn.account_id, self.turn.line or "")
-        return Taken(HOLD, self.turn, account_version, known)
+        return Taken(HOLD, replace(self.turn), account_version, known)
 
     def departed(self, egress: str = "default") -> Taken:
         """The same, where its continue call leaves now: the record knows that it may arrive, its maker does not."""
@@ -184,6 +185,16 @@ class FakeTurns:
             self.parks.append(change.park)
             self.let_go = True
         return Advanced(self.remaining, watched, self._departure() if change.leave else None)
+
+    def begun(self, hold: Hold, answer_id: str, gate: str | None = None) -> None:
+        assert self.turn is not None
+        assert not self.let_go, "a worker changed a turn that it had let go of"
+        if self.lost_at == "answer_begun" or self.turn.status is not Status.ASKING:
+            raise TurnLost(hold.request_id)
+        self.story.append(("answer_begun", {"answer_id": answer_id}))
+        self.turn = replace(self.turn, answer_id=answer_id)
+        if gate:
+            self.told_gates.append(gate)
 
     def read(self, request_id: str) -> Turn | None:
         return self.turn if self.turn and self.turn.request_id == request_id else None

@@ -472,7 +472,7 @@ def test_a_watching_gate_is_told_once_that_openai_answers(clock: Clock, begins: 
     desk.gates.watching.add(GATE)
     answer, gate = desk.ask_once()
     assert answer is ANSWER
-    told = [change.gate_holds for change in desk.turns.changes if change.gate_holds]
+    told = desk.turns.told_gates
     assert [*told, *([gate] if gate else [])] == [GATE]
     assert bool(told) is begins
     assert (desk.gates.closings, desk.gates.freed) == ([], [])
@@ -481,7 +481,7 @@ def test_a_watching_gate_is_told_once_that_openai_answers(clock: Clock, begins: 
 def test_a_gate_that_watches_nobody_is_told_nothing(clock: Clock) -> None:
     desk = Desk(clock, responses=FakeEngine(script=[ANSWER]))
     assert desk.ask_once() == (ANSWER, None)
-    assert [change.gate_holds for change in desk.turns.changes if change.gate_holds] == []
+    assert desk.turns.told_gates == []
 
 
 @pytest.mark.parametrize(

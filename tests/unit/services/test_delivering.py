@@ -42,7 +42,7 @@ class Desk:
 
     clock: Clock
     script: list[CallOutcome]
-    turn: Turn = ANSWERED
+    turn: Turn = field(default_factory=lambda: ANSWERED)
     account: Account = ACCOUNT
     tokens: FakeTokens = field(default_factory=FakeTokens)
     departures: list[Departure | None] = field(default_factory=list)

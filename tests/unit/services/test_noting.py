@@ -33,7 +33,7 @@ ACCOUNT = an_account(locale="es")
 class Desk:
     clock: Clock
     script: list[CallOutcome] = field(default_factory=lambda: [ACCEPTED])
-    turn: Turn | None = FAILED
+    turn: Turn | None = field(default_factory=lambda: FAILED)
     account: Account | None = ACCOUNT
     tokens: FakeTokens = field(default_factory=FakeTokens)
     pace: FakePace = field(default_factory=FakePace)

@@ -8,7 +8,7 @@ from flask import Request
 from werkzeug.exceptions import ClientDisconnected, RequestEntityTooLarge
 from werkzeug.test import EnvironBuilder
 
-from app.web.body import limited_body
+from app.web.body import limited_body, usual_form
 
 LIMIT = 100
 
@@ -61,3 +61,46 @@ def test_an_endless_body_is_not_read_to_its_end() -> None:
 def test_a_body_shorter_than_announced_is_no_body(terminated: bool) -> None:
     with pytest.raises(ClientDisconnected):
         limited_body(a_request(b"a" * 50, 60, terminated=terminated), LIMIT)
+
+
+FORM = "application/x-www-form-urlencoded"
+
+
+def a_form(body: bytes, **overrides: str | None) -> dict[str, Any]:
+    """An environ with these variables, without those that are None."""
+    variables = {"CONTENT_TYPE": FORM, "CONTENT_LENGTH": str(len(body)), **overrides}
+    return {"wsgi.input": io.BytesIO(body), **{name: value for name, value in variables.items() if value is not None}}
+
+
+@pytest.mark.parametrize("length", [0, 1, LIMIT])
+def test_the_usual_form_is_read_whole(length: int) -> None:
+    body = bytes(range(length))
+    assert usual_form(a_form(body), LIMIT) == body
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"CONTENT_LENGTH": str(LIMIT + 1)},
+        {"CONTENT_LENGTH": None},
+        {"CONTENT_LENGTH": ""},
+        {"CONTENT_LENGTH": "-1"},
+        {"CONTENT_LENGTH": "+3"},
+        {"CONTENT_LENGTH": "\N{ARABIC-INDIC DIGIT THREE}"},
+        {"CONTENT_LENGTH": "9" * 10},
+        {"HTTP_TRANSFER_ENCODING": "chunked"},
+        {"CONTENT_TYPE": "application/json"},
+        {"CONTENT_TYPE": f"{FORM}; charset=utf-8"},
+        {"CONTENT_TYPE": None},
+    ],
+    ids=str,
+)
+def test_of_anything_else_nothing_is_read(overrides: dict[str, str | None]) -> None:
+    environ = a_form(b"a=1", **overrides)
+    assert usual_form(environ, LIMIT) is None
+    assert environ["wsgi.input"].tell() == 0
+
+
+def test_a_usual_form_that_is_cut_off_is_no_body() -> None:
+    with pytest.raises(ClientDisconnected):
+        usual_form(a_form(b"a=1", CONTENT_LENGTH="4"), LIMIT)
