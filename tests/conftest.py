@@ -10,8 +10,8 @@ from app.storage.embedded import EmbeddedRedis
 
 # No deadline: the machines that run this are shared. No database: a run depends on nothing an earlier one left.
 hypothesis_settings.register_profile("bytegpt", deadline=None, database=None, max_examples=60)
-# `make fuzz` takes this one: many more examples, and what repeats one that fails.
-hypothesis_settings.register_profile("fuzz", deadline=None, database=None, max_examples=3000, print_blob=True)
+# Each round of `make fuzz` takes this one: more examples, and what repeats one that fails.
+hypothesis_settings.register_profile("fuzz", deadline=None, database=None, max_examples=200, print_blob=True)
 hypothesis_settings.load_profile("bytegpt")
 
 

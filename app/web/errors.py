@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flask import Flask, Response, g
+from gunicorn.http.errors import ParseException
 from werkzeug.exceptions import HTTPException
 
 from app.domain.acceptance import StoreUnavailable
@@ -82,6 +83,10 @@ def register_errors(app: Flask) -> None:
         response = error_response(503)
         response.headers["Retry-After"] = RETRY_AFTER
         return response
+
+    @app.errorhandler(ParseException)
+    def no_http(_error: ParseException) -> Response:
+        return error_response(400)  # gunicorn takes a body in chunks apart while a view reads it
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:

@@ -21,6 +21,8 @@ def create_app(deps: WebDeps) -> Flask:
     # An address with two slashes in a row is another address: werkzeug would redirect it to the host that the sender
     # named, which a stranger chooses.
     app.url_map.merge_slashes = False
+    # So would it an address that has the default of a route in it.
+    app.url_map.redirect_defaults = False
     # Methods are those that the routes name.
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     register_errors(app)

@@ -2,7 +2,6 @@
 
 import itertools
 import json
-from collections import Counter
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,12 +14,11 @@ from app.web.factory import create_app
 from app.web.wsgi import deps_of
 from config.settings import load_settings
 from sandbox.stack import Company, Stack
+from tests.hostile.recorder import Recorder
 from tests.redis_contents import everything_in
 from tests.webhooks import a_token, some_claims
 
 FORM_TYPE = "application/x-www-form-urlencoded"
-# How many inputs each route or parser was given in this run, for the table at its end.
-TRIED: Counter[str] = Counter()
 # Shorter texts stand in an answer by accident.
 TELLING = 8
 _SECRET_SETTINGS = ("SECRET_KEY", "ENCRYPTION_KEYS", "KOMMO_CLIENT_SECRET")
@@ -41,6 +39,7 @@ class Target:
         self.companies = [stack.add_company(f"Company {number}") for number in range(companies)]
         loaded = load_settings(stack.environment, dotenv=None, redis_required=True)
         self.app: Flask = create_app(deps_of(loaded, Counting()))
+        self.app.wsgi_app = Recorder(self.app)  # type: ignore[method-assign] # where Flask takes WSGI middleware
         self._turns = itertools.count(1)
         of_companies = [secret for company in self.companies for secret in _secrets_of(company)]
         self._secrets = [*of_companies, *(stack.environment.get(name) for name in _SECRET_SETTINGS)]
@@ -101,11 +100,6 @@ def texts_in(value: object) -> list[str]:
             return [text for part in value for text in texts_in(part)]
         case _:
             return []
-
-
-def tried(what: str) -> None:
-    """Count one more input."""
-    TRIED[what] += 1
 
 
 def _secrets_of(company: Company) -> list[str]:

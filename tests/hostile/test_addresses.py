@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from app.domain.accounts import Account, Secrets
 from sandbox.stack import Stack
 from tests.hostile.outgoing import watched
-from tests.hostile.target import FORM_TYPE, Target, effort, tried
+from tests.hostile.tally import ADDRESSES, tried
+from tests.hostile.target import FORM_TYPE, Target, effort
 from tests.webhooks import a_token, some_claims
 
 # A name that is reserved for not existing: nothing leaves this machine even where the rules fail.
@@ -64,6 +65,7 @@ def assert_only_ours(hosts: list[str]) -> None:
 def test_a_return_url_or_issuer_elsewhere_is_forbidden_and_called_by_nobody(elsewhere: Target, host: str) -> None:
     before = elsewhere.contents()
     for scheme in SCHEMES:
+        tried(ADDRESSES)
         address = f"{scheme}{host}"
         with watched() as hosts:
             assert webhook(elsewhere, a_door_token(), f"{address}{PATH}") == 403
@@ -74,6 +76,7 @@ def test_a_return_url_or_issuer_elsewhere_is_forbidden_and_called_by_nobody(else
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_no_install_hook_leads_us_anywhere_but_to_an_account(elsewhere: Target, host: str) -> None:
+    tried(ADDRESSES)
     query = {"code": f"def502{host[:5]}".encode("ascii", "replace").decode().replace(" ", ""), "referer": host}
     with watched() as hosts:
         answer = elsewhere.client().get("/kommo/oauth/callback", query_string=query)
@@ -83,6 +86,7 @@ def test_no_install_hook_leads_us_anywhere_but_to_an_account(elsewhere: Target, 
 
 @pytest.mark.parametrize("host", HOSTS)
 def test_no_page_elsewhere_may_read_or_be_asked(elsewhere: Target, host: str) -> None:
+    tried(ADDRESSES)
     claims = some_claims(iss=f"https://acme.{DOMAIN}", account_id=ACCOUNT, client_uuid=CLIENT, is_admin=True)
     token = a_token(claims, secret=SECRET, algorithm="HS256", digest="sha256")
     origin = f"https://{host}".encode("latin-1", "replace").decode("latin-1").replace("\r\n", "")
@@ -109,7 +113,7 @@ def test_no_page_elsewhere_may_read_or_be_asked(elsewhere: Target, host: str) ->
 def test_whatever_addresses_are_sent_only_hosts_of_accounts_are_asked(
     elsewhere: Target, pieces: str, subdomain: str
 ) -> None:
-    tried("addresses in webhooks, hooks and origins")
+    tried(ADDRESSES)
     with watched() as hosts:
         webhook(elsewhere, a_door_token(), pieces)
         webhook(elsewhere, a_door_token(issuer=pieces, subdomain=subdomain), f"https://acme.{DOMAIN}{PATH}")

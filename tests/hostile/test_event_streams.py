@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.clients.sse import Event, EventTooLarge, SseParser
-from tests.hostile.target import effort, tried
+from tests.hostile.tally import EVENT_STREAMS, taken, tried
+from tests.hostile.target import effort
 
 LIMIT = 100_000
 SOON = 5.0
@@ -68,8 +69,9 @@ def cuts(stream: bytes) -> Iterator[list[bytes]]:
 def test_a_stream_may_be_cut_anywhere(stream: bytes) -> None:
     expected = by_the_book(stream)
     for pieces in cuts(stream):
-        tried("streams, cut in two or three")
+        tried(EVENT_STREAMS)
         assert parsed(pieces) == expected, pieces
+        taken(EVENT_STREAMS)
 
 
 @effort(3)
@@ -85,8 +87,9 @@ def test_a_stream_may_be_cut_anywhere(stream: bytes) -> None:
     )
 )
 def test_any_bytes_in_any_pieces_are_read_by_the_book(pieces: list[bytes]) -> None:
-    tried("streams of any bytes")
+    tried(EVENT_STREAMS)
     assert parsed(pieces) == by_the_book(b"".join(pieces))
+    taken(EVENT_STREAMS)
 
 
 @pytest.mark.parametrize("size", [1, 7, 4096], ids="pieces of {} bytes".format)
@@ -98,12 +101,14 @@ def test_any_bytes_in_any_pieces_are_read_by_the_book(pieces: list[bytes]) -> No
 def test_a_flood_is_read_in_linear_time_and_little_memory_or_refused(unit: bytes, size: int) -> None:
     length = 1_000_000 if size > 1000 else 60_000
     stream = unit * (length // len(unit))
+    tried(EVENT_STREAMS)
     parser = SseParser(LIMIT)
     tracemalloc.start()
     began = time.thread_time()
     try:
         for at in range(0, len(stream), size):
             parser.feed(stream[at : at + size])
+        taken(EVENT_STREAMS)
     except EventTooLarge:
         assert len(stream) > LIMIT
     _, peak = tracemalloc.get_traced_memory()
@@ -116,5 +121,6 @@ def test_a_flood_is_read_in_linear_time_and_little_memory_or_refused(unit: bytes
     "line", [b"data: ", b"event: ", b": ", b"id: ", b"x"], ids=["data", "event", "comment", "id", "no field"]
 )
 def test_a_line_that_does_not_end_is_refused_at_the_limit(line: bytes) -> None:
+    tried(EVENT_STREAMS)
     with pytest.raises(EventTooLarge):
         parsed([line + b"a" * 1000] * (2 * LIMIT // 1000))

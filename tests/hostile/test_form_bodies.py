@@ -8,11 +8,13 @@ from urllib.parse import quote, urlencode
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
+from werkzeug.test import TestResponse
 
 from app.web.admission import BODY_LIMIT
 from app.web.kommo_request import MOST_FORM_FIELDS, BodyRefused, read_fields, read_parts
 from sandbox.stack import Company
-from tests.hostile.target import FORM_TYPE, Target, effort, tried
+from tests.hostile.tally import FORM_BODIES, taken, tried
+from tests.hostile.target import FORM_TYPE, Target, effort
 
 # Seconds of a processor in which any body that the door takes is read.
 SOON = 2.0
@@ -57,6 +59,15 @@ def body_of(target: Target, company: Company, rest: bytes) -> bytes:
     return urlencode(sent).encode() + b"&" + rest
 
 
+def posted(target: Target, body: bytes, content_type: str = FORM_TYPE) -> TestResponse:
+    """The answer of the door."""
+    tried(FORM_BODIES)
+    answer = target.client().post("/kommo/salesbot", data=body, content_type=content_type)
+    if answer.status_code == 200:
+        taken(FORM_BODIES)
+    return answer
+
+
 @pytest.mark.parametrize(
     ("rest", "status"),
     [
@@ -96,7 +107,7 @@ def body_of(target: Target, company: Company, rest: bytes) -> bytes:
 def test_the_door_takes_a_crooked_form_or_says_what_is_wrong(target: Target, rest: bytes, status: int) -> None:
     company = target.next_company()
     began = time.thread_time()
-    answer = target.client().post("/kommo/salesbot", data=body_of(target, company, rest), content_type=FORM_TYPE)
+    answer = posted(target, body_of(target, company, rest))
     assert time.thread_time() - began < SOON
     assert answer.status_code == status, answer.data
     assert ("fields" in answer.get_json().get("error", {})) == (status == 400)
@@ -117,7 +128,7 @@ def test_the_door_takes_a_crooked_form_or_says_what_is_wrong(target: Target, res
 )
 def test_the_type_of_a_body_opens_no_second_parser(target: Target, content_type: str, status: int) -> None:
     body = body_of(target, target.next_company(), b"data[message]=Oi")
-    answer = target.client().post("/kommo/salesbot", data=body, content_type=content_type)
+    answer = posted(target, body, content_type)
     assert answer.status_code == status
 
 
@@ -145,10 +156,9 @@ def mutated(body: bytes, seed: int, times: int) -> bytes:
 @given(seed=st.integers(0, 2**64), times=st.integers(1, 12))
 @example(seed=0, times=0)
 def test_the_door_answers_any_mutation_of_a_good_body(target: Target, seed: int, times: int) -> None:
-    tried("mutations of a form at the door")
     company = target.next_company()
     body = mutated(body_of(target, company, b"data[message]=Oi&data[contact_id]=5&data[origin]=waba"), seed, times)
-    answer = target.client().post("/kommo/salesbot", data=body, content_type=FORM_TYPE)
+    answer = posted(target, body)
     assert answer.status_code in (200, 400, 401, 403), answer.data
     assert answer.status_code == 200 or times
     target.assert_silent(answer.data)
@@ -157,7 +167,7 @@ def test_the_door_answers_any_mutation_of_a_good_body(target: Target, seed: int,
 @effort(3)
 @given(seed=st.integers(0, 2**64), times=st.integers(1, 40), mimetype=st.sampled_from((FORM_TYPE, "application/json")))
 def test_the_parser_reads_or_refuses_any_mutation_soon(seed: int, times: int, mimetype: str) -> None:
-    tried("mutations of a body at the parser")
+    tried(FORM_BODIES)
     seeds = {
         FORM_TYPE: b"token=a.b.c&return_url=https%3A%2F%2Facme.kommo.com%2F1&data[message]=Ol%C3%A1&data[handler]=x",
         "application/json": b'{"token":"a.b.c","return_url":"https://x","data":{"message":"Ol\\u00e1","contact_id":5}}',
@@ -166,6 +176,7 @@ def test_the_parser_reads_or_refuses_any_mutation_soon(seed: int, times: int, mi
     began = time.thread_time()
     with suppress(BodyRefused):
         fields = read_fields(read_parts(body, mimetype))
+        taken(FORM_BODIES)
         assert fields.return_url
         assert "\0" not in fields.data.message
         fields.data.message.encode()  # no half of a surrogate pair is left

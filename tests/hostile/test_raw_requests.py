@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from werkzeug.test import TestResponse
 
 from app.web.widget_caller import TOKEN_HEADER
-from tests.hostile.target import FORM_TYPE, Target, effort, tried
+from tests.hostile.target import FORM_TYPE, Target, effort
 
 PATHS = (
     "/kommo/salesbot",
@@ -132,7 +132,6 @@ def client(target: Target) -> FlaskClient:
 def test_no_method_header_or_body_makes_a_route_fail(
     client: FlaskClient, path: str, method: str, headers: dict[str, str], body: bytes
 ) -> None:
-    tried("any method, headers and body")
     is_ours(client.open(path, method=method, headers=headers, data=body))
 
 
@@ -141,7 +140,6 @@ def test_no_method_header_or_body_makes_a_route_fail(
 def test_no_path_leads_to_anything_but_an_answer_of_ours(
     client: FlaskClient, path: list[str], method: str, query: bytes
 ) -> None:
-    tried("any path")
     # As gunicorn hands it over; a test client would tidy it up first.
     raw = unquote_to_bytes("/" + "/".join(path)).decode("latin-1")
     asked = {"PATH_INFO": raw, "QUERY_STRING": quote_from_bytes(query, safe="=&%+")}
@@ -178,7 +176,6 @@ def test_no_method_is_answered_that_a_route_does_not_name(client: FlaskClient, p
     accept=st.one_of(VALUES, st.text(string.printable.translate({13: None, 10: None, 11: None, 12: None}), max_size=60))
 )
 def test_metrics_are_shown_whatever_format_is_asked_for(client: FlaskClient, accept: str) -> None:
-    tried("any Accept of /metrics")
     answer = client.get("/metrics", headers={"Accept": accept})
     assert answer.status_code == 200
     assert answer.content_type in {
@@ -191,7 +188,6 @@ def test_metrics_are_shown_whatever_format_is_asked_for(client: FlaskClient, acc
 @given(header=st.sampled_from(HEADERS), value=st.text(st.characters(codec="ascii"), min_size=1, max_size=40))
 def test_a_line_break_in_a_value_starts_no_header(target: Target, header: str, value: str) -> None:
     """Servers refuse such headers before us; a value that came through a proxy still makes no header of an answer."""
-    tried("line breaks in headers")
     broken = f"{value}\r\nX-Injected: yes"
     environ: dict[str, Any] = {f"HTTP_{header.upper().replace('-', '_')}": broken}
     answer = target.client().get("/widget/settings", environ_overrides=environ)
@@ -212,7 +208,6 @@ def test_a_line_break_in_a_parameter_starts_no_header(client: FlaskClient, path:
 @given(text=st.text(st.characters(codec="utf-8"), max_size=60), genuine=st.booleans())
 def test_no_refusal_repeats_what_was_sent(target: Target, text: str, genuine: bool) -> None:
     sent = f"{text}q7Zw"  # no page has this by accident
-    tried("texts that a refusal might repeat")
     company = target.next_company()
     token = target.door_token(company) if genuine else sent
     client = target.client()

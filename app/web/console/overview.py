@@ -25,7 +25,7 @@ def add_overview(console: Blueprint, room: Room) -> None:
     """Add the routes to the console's blueprint."""
     flows = room.flows.overview
 
-    @console.get("/")
+    @console.get("/", strict_slashes=False)
     def overview() -> Response:
         state, hour = room.state(), flows.last_hour()
         with availability():

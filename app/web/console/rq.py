@@ -75,8 +75,8 @@ def _is_from(least: int, most: int, number: object) -> bool:
 
 
 def _add_pages(dashboard: Blueprint, panel: JobPanel) -> None:
-    @dashboard.get("/", defaults={"instance_number": 0})
-    @dashboard.get("/<int:instance_number>/")
+    @dashboard.get("/", defaults={"instance_number": 0}, strict_slashes=False)
+    @dashboard.get("/<int:instance_number>/", strict_slashes=False)
     @dashboard.get("/<int:instance_number>/view")
     @dashboard.get("/<int:instance_number>/view/queues")
     def queues_overview(instance_number: int) -> Response:  # noqa: ARG001 - checked above

@@ -1,6 +1,7 @@
 """Licences: every locked package has one, it is told, and it is one that we may use."""
 
 import re
+from dataclasses import replace
 from importlib.metadata import Distribution, PathDistribution
 from pathlib import Path
 
@@ -8,11 +9,14 @@ import pytest
 
 from supply.installed import LicenceUnknown, installed, licence_elsewhere, needed
 from supply.licences import ALLOWED, ALLOWED_IN_BENCH, PAGE, rows_of
-from supply.locked import BENCH, PRODUCT, locked
+from supply.locked import BENCH, PRODUCT, ROOT, locked
 from supply.scopes import scopes
+from supply.vendored import VENDORED, scripts_of_others
 
 ROWS = list(rows_of(PAGE.read_text()))
 MAKE_IT_ANEW = "run `make licences`"
+# What the text of a licence says.
+LICENCE_WORDS = {"MPL-2.0": "Mozilla Public License, version 2.0", "MIT": "MIT license|Permission is hereby granted"}
 
 
 def test_the_page_names_what_the_lock_files_name() -> None:
@@ -37,6 +41,20 @@ def test_no_licence_reaches_our_own_source_or_forbids_a_use() -> None:
     }
     assert not strange
     assert not [licence for licence in ALLOWED_IN_BENCH if re.search(r"AGPL|SSPL|BUSL|-NC|(?<!L)GPL", licence)]
+
+
+def test_every_script_of_others_is_named_with_its_version_and_licence() -> None:
+    assert {one.path for one in VENDORED} == set(scripts_of_others(ROOT))
+    told = PAGE.read_text()
+    for one in VENDORED:
+        assert f"| {one.name} | {one.version} | {one.licence} | [{one.path}]" in told, MAKE_IT_ANEW
+        assert one.licence in ALLOWED
+        assert re.search(LICENCE_WORDS[one.licence], (ROOT / one.licence_file).read_text())
+
+
+def test_a_vendored_file_that_does_not_say_its_version_is_an_error() -> None:
+    with pytest.raises(LookupError, match="LICENSE"):
+        replace(VENDORED[0], path="LICENSE").version  # noqa: B018 - it raises
 
 
 def test_what_the_service_needs_is_told_apart_from_what_builds_it() -> None:

@@ -4,6 +4,7 @@ from typing import NoReturn
 
 import pytest
 from flask import Flask
+from gunicorn.http.errors import InvalidChunkSize
 from werkzeug.exceptions import HTTPException, TooManyRequests, UnprocessableEntity
 
 from app.domain.acceptance import StoreUnavailable
@@ -49,6 +50,12 @@ def an_app(error: Exception) -> Flask:
 def test_an_error_is_one_json_shape(error: Exception, status: int, body: object) -> None:
     answer = an_app(error).test_client().get("/fail")
     assert (answer.status_code, answer.content_type, answer.get_json()) == (status, "application/json", body)
+
+
+def test_a_body_whose_chunks_are_no_chunks_is_the_senders_fault() -> None:
+    """gunicorn raises it while a view reads the body."""
+    answer = an_app(InvalidChunkSize(b"zz")).test_client().get("/fail")
+    assert (answer.status_code, answer.get_json()["error"]["code"]) == (400, "invalid_request")
 
 
 def test_what_a_status_says_in_headers_is_kept() -> None:
