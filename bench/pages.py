@@ -9,21 +9,20 @@ import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import click
-from redis import Redis
 from werkzeug.security import generate_password_hash
 
-from app.storage import keys
 from bench.console_browser import PASSWORD, USERNAME, Browser
 from bench.door import Subject, row, sampled, webhook_requests
 from bench.door_load import LoadGenerator
 from bench.door_servers import gunicorn
+from bench.listing import costs
 from bench.measuring import check_platform
 from bench.moments import percentile
 from bench.storing import Stored, stored
@@ -41,17 +40,6 @@ GOAL_MS = 300.0
 GOAL_DOOR = 0.9
 # Five a second: ten open pages that refresh every two seconds.
 BETWEEN_LOOKS = 0.2
-LISTED = 20_000
-
-_COST = """
-for number = 1, tonumber(ARGV[1]) do
-  if ARGV[2] == 'accepted' then
-    list_accepted('1', tostring(number), 'contact-' .. number, 'turn-' .. number, number + 1e12, nil)
-  else
-    list_ended('1', 'turn-' .. number, number + 1e12, 'undeliverable', false, 'settled')
-  end
-end
-"""
 
 
 def addresses(browser: Browser, found: Stored) -> dict[str, str]:
@@ -95,31 +83,6 @@ def measured(browser: Browser, pages: dict[str, str], looks: int) -> list[dict[s
             }
         )
     return rows
-
-
-def costs(redis: Redis, turns: int) -> dict[str, Any]:
-    """Bytes of one turn in each list, beside the turn itself; and microseconds that listing adds to its scripts."""
-    patterns = {
-        "all turns": "bytegpt:turns",
-        "turns of an account": "bytegpt:turns:*",
-        "lead": "bytegpt:lead:*",
-        "contact": "bytegpt:contact:*",
-        "ended, of an account": "bytegpt:ended:*",
-        "ended, of all": "bytegpt:all_ended:*",
-    }
-    found: dict[str, Any] = {name: round(_bytes(redis, pattern) / turns, 1) for name, pattern in patterns.items()}
-    some = [key for _, key in zip(range(1000), redis.scan_iter(f"{keys.turn('')}*", count=1000), strict=False)]
-    turn = sum(int(redis.memory_usage(key, samples=0) or 0) for key in some) / len(some) * 2
-    script = redis.register_script("\n".join([_listing(), _COST]))
-    accepted = _microseconds(lambda: script(args=[LISTED, "accepted"])) / LISTED
-    ended = _microseconds(lambda: script(args=[LISTED, "ended"])) / LISTED
-    return {
-        "bytes_a_turn": found,
-        "bytes_of_the_turn": round(turn),
-        "bytes_added": round(sum(found.values()) - found["turns of an account"], 1),
-        "us_at_acceptance": round(accepted, 2),
-        "us_at_an_unhappy_end": round(ended, 2),
-    }
 
 
 @contextmanager
@@ -205,20 +168,6 @@ def run(quick: bool) -> None:
     goals = goals_of(pages, doors)
     show_goals(goals)
     save("pages", {"turns": turns, "pages": pages, "lists": spent, "door": doors}, goals)
-
-
-def _bytes(redis: Redis, pattern: str) -> int:
-    return sum(int(redis.memory_usage(key, samples=0) or 0) for key in redis.scan_iter(pattern, count=1000))
-
-
-def _microseconds(action: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    action()
-    return (time.perf_counter() - began) * 1_000_000
-
-
-def _listing() -> str:
-    return (Path(keys.__file__).parent / "lua" / "listing.lua").read_text()
 
 
 def _day(days: int) -> str:

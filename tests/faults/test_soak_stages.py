@@ -9,7 +9,6 @@ from tests.faults.soak.kind import Stage
 from tests.faults.soak.scene import plain_scene
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize(
     "stage", [stage for stage in STAGES if stage is not plain_scene], ids=lambda stage: stage.__name__
 )

@@ -1,9 +1,8 @@
 """The invariants: what must be true of every turn when all is quiet again, whatever went wrong."""
 
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 from app.domain.failures import Failure
 from app.domain.turn import CLOSED, Charge, Status
@@ -16,15 +15,13 @@ from app.storage.usage import RedisUsage
 from sandbox.kommo_calls import ApiCall
 from sandbox.stack import Company, Stack
 from tests.builders import TIMING
+from tests.faults.soak.files import Files, Record
 from tests.faults.soak.load import Said
 from tests.faults.soak.marks import Mark, Tally
 
 # Between the clock of the one who sent a webhook and that of the process that took it.
 LATE_TOLERANCE = 0.5
 OF_OPENAI = frozenset(failure for failure in Failure if failure.name.startswith(("OPENAI", "ASSISTANT")))
-_FIELDS = ("status", "charge", "error_code")
-
-Entries = Mapping[str, list[tuple[str, int]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +48,10 @@ class Books:
         self._stack = stack
         self._companies = companies
         self._deadline = deadline
-        self._settled: dict[int, int] = defaultdict(int)
-        self._read_to: dict[int, bytes] = {}
         self._ledger = RedisLedger(stack.redis)
         self._turns = turns = RedisTurns(stack.redis, stack.sealer, TIMING)
         figures = UsageReporting(RedisUsage(stack.redis), b"key of the soak")
+        self._files = Files(stack.redis, companies, self.period_of)
         self._reporting = Reporting(stack.accounts, self._ledger, turns, figures)
 
     def period_of(self, company: Company) -> str:
@@ -69,9 +65,9 @@ class Books:
     def look(self, said: Sequence[Said], marks: Sequence[Mark], allowed: Allowed) -> Tally:
         """What a batch has done; called when all is quiet."""
         tally = Tally(tried=len(marks), in_flight=sum(mark.in_flight for mark in marks))
-        entries = self._new_entries()
-        turn_ids = self._turn_ids(said)
-        records = self._records([turn_id for turn_id in turn_ids if turn_id])
+        entries = self._files.new_entries()
+        turn_ids = self._files.turn_ids(said)
+        records = self._files.records([turn_id for turn_id in turn_ids if turn_id])
         answered = []
         for each, turn_id in zip(said, turn_ids, strict=True):
             if turn_id is None:
@@ -97,7 +93,7 @@ class Books:
         self,
         said: Said,
         turn_id: str,
-        record: tuple[str, str, str],
+        record: Record,
         calls: Sequence[ApiCall],
         entries: Sequence[tuple[str, int]],
         allowed: Allowed,
@@ -155,7 +151,7 @@ class Books:
             account = company.account
             period = self.period_of(company)
             counters = self._ledger.counters(account, period)
-            right = (self._settled[account.account_id], 0)
+            right = (self._files.settled[account.account_id], 0)
             if (counters.used, counters.reserved) != right:
                 tally.mischarged += 1
                 found = (counters.used, counters.reserved)
@@ -164,42 +160,3 @@ class Books:
             if differences:
                 tally.mischarged += 1
                 tally.breaches.append(f"the ledger of {company.project} does not verify: {differences}")
-
-    def _turn_ids(self, said: Sequence[Said]) -> list[str | None]:
-        """The turn of each webhook, also of one whose 200 was lost; None where none was accepted."""
-        pipeline = self._stack.redis.pipeline(transaction=False)
-        for each in said:
-            pipeline.get(keys.return_url(each.company.account.account_id, each.webhook.return_url))
-        found = pipeline.execute() if said else []
-        return [
-            each.webhook.json()["request_id"] if each.webhook.accepted else (turn_id.decode() if turn_id else None)
-            for each, turn_id in zip(said, found, strict=True)
-        ]
-
-    def _records(self, turn_ids: Sequence[str]) -> dict[str, tuple[str, str, str]]:
-        pipeline = self._stack.redis.pipeline(transaction=False)
-        for turn_id in turn_ids:
-            pipeline.hmget(keys.turn(turn_id), *_FIELDS)
-        found = pipeline.execute() if turn_ids else []
-        return {
-            turn_id: cast("tuple[str, str, str]", tuple((value or b"").decode() for value in values))
-            for turn_id, values in zip(turn_ids, found, strict=True)
-        }
-
-    def _new_entries(self) -> dict[str, list[tuple[str, int]]]:
-        """The ledgers' entries since the last look, by turn."""
-        entries: dict[str, list[tuple[str, int]]] = defaultdict(list)
-        for company in self._companies:
-            account = company.account
-            key = keys.ledger(account.account_id, self.period_of(company))
-            after = self._read_to.get(account.account_id)
-            found = cast(
-                "list[tuple[bytes, dict[bytes, bytes]]]", self._stack.redis.xrange(key, b"(" + after if after else "-")
-            )
-            for entry_id, entry in found:
-                kind = entry[b"kind"].decode()
-                if kind in ("reserve", "settle", "release", "refuse"):
-                    entries[entry[b"turn"].decode()].append((kind, int(entry[b"requests"])))
-                    self._settled[account.account_id] += kind == "settle"
-                self._read_to[account.account_id] = entry_id
-        return entries

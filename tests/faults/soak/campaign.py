@@ -97,10 +97,12 @@ class Campaign:
 
 def _batches(kinds: Sequence[Kind], faults: int, seed: int) -> Iterator[Batch]:
     """Each kind's share, at least one, cut into batches; those of one stage in a random order."""
-    whole = sum(kind.share for kind in kinds) or 1
+    # One that is only tried when it is asked for has no share of the ordinary run.
+    shares = {kind.name: kind.share or 1 for kind in kinds}
+    whole = sum(shares.values())
     batches: list[Batch] = []
     for kind in kinds:
-        left, number = max(1, round(faults * kind.share / whole)), 0
+        left, number = max(1, round(faults * shares[kind.name] / whole)), 0
         while left > 0:
             batches.append(Batch(kind, min(left, kind.batch), f"{seed}:{kind.name}:{number}"))
             left, number = left - kind.batch, number + 1

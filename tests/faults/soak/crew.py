@@ -104,10 +104,10 @@ class Crew:
         self.hands.remove(hand)
         self.hire()
 
-    def members(self) -> list[int]:
-        """Every process of the crew."""
-        hands = [hand.process.pid for hand in self.hands if hand.process.returncode is None]
-        return [self.door.pid, *self.door_children(), *hands]
+    def members(self) -> dict[str, list[int]]:
+        """Every process of the crew, by what it does."""
+        workers = [hand.process.pid for hand in self.hands if hand.process.returncode is None]
+        return {"gunicorn": [self.door.pid], "web": self.door_children(), "worker": workers}
 
     def died_alone(self) -> list[str]:
         """Who has ended although nobody killed them, and how."""
@@ -144,23 +144,6 @@ def children_of(pid: int) -> list[int]:
         return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
-
-
-def threads_and_sockets(pid: int) -> tuple[int, int]:
-    """How many threads a process has, and how many sockets; zero where it has ended."""
-    try:
-        threads = len(os.listdir(f"/proc/{pid}/task"))
-        sockets = sum(_is_socket(f"/proc/{pid}/fd/{number}") for number in os.listdir(f"/proc/{pid}/fd"))
-    except OSError:
-        return 0, 0
-    return threads, sockets
-
-
-def _is_socket(link: str) -> bool:
-    try:
-        return os.readlink(link).startswith("socket:")
-    except OSError:
-        return False
 
 
 def signal_to(pid: int, number: signal.Signals) -> None:
