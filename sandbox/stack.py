@@ -180,7 +180,8 @@ class Stack:
             "SECRET_KEY": secrets.token_urlsafe(32),
             "ENCRYPTION_KEYS": Fernet.generate_key().decode(),
             "ADMIN_USERNAME": "admin",
-            "ADMIN_PASSWORD_HASH": "scrypt:32768:8:1$unused$00",
+            # Of no password. `bytegpt doctor` tries some at it, which takes seconds where the hash is a strong one.
+            "ADMIN_PASSWORD_HASH": "pbkdf2:sha256:1$unused$00",
             "PUBLIC_URL": self.url,
             "PORT": str(self.port),
             "WEB_PROCESSES": "1",

@@ -96,6 +96,7 @@ def _no_check_up(account_id: int) -> Iterator[Finding]:
     yield ok("account", str(account_id))
 
 
+@cache
 def console_without_redis() -> ConsoleFlows:
-    """A console whose Redis is away."""
+    """A console whose Redis is away; the same one for all, as it can remember nothing."""
     return console_flows(connect("redis://127.0.0.1:1", for_web=True, max_connections=1))

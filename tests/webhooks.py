@@ -9,13 +9,15 @@ import hmac
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, cast
+from typing import Any, ClassVar, cast
+from unittest.mock import patch
 from urllib.parse import urlencode
 
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from app.domain.acceptance import Acceptance, AccountChanged
@@ -112,6 +114,21 @@ def _present(fields: Mapping[str, Any]) -> Json:
     return {name: value for name, value in fields.items() if value is not ABSENT}
 
 
+class _Route(Rule):
+    """A route whose builder of addresses is compiled once for all applications of a run, being the same in each.
+
+    Compiling is most of what an application costs, and a test has one of its own.
+    """
+
+    _compiled: ClassVar[dict[tuple[str, str, bool], Callable[..., tuple[str, str]]]] = {}
+
+    def _compile_builder(self, append_unknown: bool = True) -> Callable[..., tuple[str, str]]:
+        key = (self.rule, repr(self.defaults), append_unknown)
+        if key not in self._compiled:
+            self._compiled[key] = super()._compile_builder(append_unknown)
+        return self._compiled[key]
+
+
 @dataclass
 class Door:
     """The application over ports that hold what a test puts in. Anything raised by `trouble` is raised by that port."""
@@ -142,27 +159,8 @@ class Door:
 
     def app(self) -> Flask:
         """The Flask application."""
-        return create_app(
-            WebDeps(
-                kommo_base_url=self.kommo_base_url,
-                public_url=self.public_url,
-                default_locale=self.default_locale,
-                public_client_id=self.public_client_id,
-                directories=[*self.remembered, self],
-                accept=self._accept,
-                readiness=self._readiness,
-                widget=self.widget,
-                kommo=KommoFlows(
-                    received=self._received,
-                    secrets_of=self.secrets_of,
-                    use_state=self._use_state,
-                    relearned=self._relearned,
-                    secret_key="signs states",
-                ),
-                console=self.console,
-                measuring=Measuring(self.counting, self._totals, self._state),
-            )
-        )
+        with patch.object(Flask, "url_rule_class", _Route):
+            return create_app(self._deps())
 
     def client(self) -> FlaskClient:
         """A client of the application."""
@@ -183,6 +181,27 @@ class Door:
         """The one webhook that was accepted."""
         ((_, webhook),) = self.accepted
         return webhook
+
+    def _deps(self) -> WebDeps:
+        return WebDeps(
+            kommo_base_url=self.kommo_base_url,
+            public_url=self.public_url,
+            default_locale=self.default_locale,
+            public_client_id=self.public_client_id,
+            directories=[*self.remembered, self],
+            accept=self._accept,
+            readiness=self._readiness,
+            widget=self.widget,
+            kommo=KommoFlows(
+                received=self._received,
+                secrets_of=self.secrets_of,
+                use_state=self._use_state,
+                relearned=self._relearned,
+                secret_key="signs states",
+            ),
+            console=self.console,
+            measuring=Measuring(self.counting, self._totals, self._state),
+        )
 
     def _fail(self, port: str) -> None:
         if port in self.trouble:

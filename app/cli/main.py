@@ -21,7 +21,7 @@ _COMMANDS = {
     "turn": ("app.cli.turns:turn", "What happened to one request; run again what failed."),
     "up": ("app.cli.services:up", "Run everything on this machine: web, workers, and Redis where none is set."),
     "usage": ("app.cli.figures:usage", "What an account's month has used."),
-    "web": ("app.cli.services:web", "Run the web process."),
+    "web": ("app.cli.web:web", "Run the web process."),
     "widget": ("app.cli.widget:widget", "Build the widget for Kommo."),
     "worker": ("app.cli.services:worker", "Run the worker processes."),
 }

@@ -1,10 +1,8 @@
-"""`bytegpt up`, `web` and `worker`: the processes of the service."""
+"""`bytegpt up` and `worker`: the processes of the service."""
 
-import errno
 import http.client
 import os
 import signal
-import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -12,6 +10,7 @@ from contextlib import contextmanager
 
 import click
 
+from app.cli.port import check_port_is_free
 from app.cli.supervisor import Program, Supervisor
 from app.storage.embedded import EmbeddedRedis, EmbeddedRedisError
 from config.error_reports import start_error_reports
@@ -37,7 +36,7 @@ def up() -> int:
     settings = load_settings()
     configure_logs(settings.log_level, settings.log_format)
     start_error_reports(settings.sentry_dsn, "up")
-    _check_port_is_free(settings)
+    check_port_is_free(settings)
     # Until the supervisor listens, SIGTERM ends us like Ctrl-C: through every `with`.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
@@ -47,16 +46,6 @@ def up() -> int:
         raise click.ClickException(str(error)) from None
     except KeyboardInterrupt:  # before the supervisor has taken over
         return 0
-
-
-@click.command()
-def web() -> None:
-    """Run gunicorn with WEB_PROCESSES processes; it replaces this process."""
-    settings = load_settings(redis_required=True)
-    _check_port_is_free(settings)
-    os.execv(
-        sys.executable, [sys.executable, "-m", "gunicorn", "-c", "python:config.gunicorn", "app.web.wsgi:create()"]
-    )
 
 
 @click.command()
@@ -103,25 +92,6 @@ def _with_redis(settings: Settings) -> Iterator[Settings]:
         return
     with EmbeddedRedis(settings.data_dir) as server:
         yield with_local_secrets(settings, server.url)
-
-
-def _check_port_is_free(settings: Settings) -> None:
-    family = socket.AF_INET6 if ":" in settings.bind else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((settings.bind, settings.port))
-        except OSError as error:
-            raise click.ClickException(_why_it_cannot_listen(settings, error)) from None
-
-
-def _why_it_cannot_listen(settings: Settings, error: OSError) -> str:
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"port {settings.port} on {settings.bind} is in use by another process: stop that one, "
-            "or set PORT to another number"
-        )
-    return f"cannot listen on port {settings.port} of {settings.bind} ({error.strerror}): see PORT and BIND"
 
 
 def _local_address(settings: Settings) -> str:

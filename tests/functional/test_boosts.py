@@ -1,30 +1,17 @@
 """Boosts, alerts and the ledger's audit, from the command line and the chat."""
 
 import json
-import subprocess
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from app.storage import keys
 from sandbox.flows import recommended_flow
 from sandbox.stack import Company, Stack
+from tests.functional.commands import bytegpt, printed
 from tests.waiting import wait_until
 
 PATIENCE = 20.0
-
-
-def bytegpt(stack: Stack, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        stack.argv(*arguments), env=stack.environment, capture_output=True, text=True, timeout=60, check=False
-    )
-
-
-def printed(stack: Stack, *arguments: str) -> Any:
-    done = bytegpt(stack, *arguments, "--json")
-    assert (done.returncode, done.stderr) == (0, "")
-    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +53,8 @@ def test_a_boost_is_added_once_and_used_after_the_plan(service: Stack, company: 
     assert kinds.count("boost") == 1
     assert printed(service, "ledger", account, "--verify")["differences"] == {}
 
-    assert bytegpt(service, "boost", "void", account, "--key", "natal").returncode == 0
-    assert bytegpt(service, "boost", "void", account, "--key", "natal").returncode == 1
+    void = [bytegpt(service, "boost", "void", account, "--key", "natal")[0] for _ in range(2)]
+    assert void == [0, 1]
     assert printed(service, "usage", account)["remaining"] == 0
 
 
@@ -83,9 +70,9 @@ def test_a_boost_is_added_once_and_used_after_the_plan(service: Stack, company: 
 def test_a_boost_that_makes_no_sense_is_told(
     service: Stack, company: Company, arguments: tuple[str, ...], code: int, told: str
 ) -> None:
-    done = bytegpt(service, "boost", "add", str(company.kommo.account_id), *arguments)
-    assert done.returncode == code
-    assert told in done.stderr
+    ended, _, errors = bytegpt(service, "boost", "add", str(company.kommo.account_id), *arguments)
+    assert ended == code
+    assert told in errors
 
 
 def test_a_damaged_counter_is_told_and_mended(service: Stack) -> None:
@@ -95,9 +82,9 @@ def test_a_damaged_counter_is_told_and_mended(service: Stack) -> None:
     account = str(company.kommo.account_id)
     period = printed(service, "usage", account)["period"]
     service.redis.hset(keys.quota(company.kommo.account_id, period), "used", 9)
-    done = bytegpt(service, "ledger", account, "--verify", "--json")
-    assert done.returncode == 1
-    assert json.loads(done.stdout)["differences"] == {"used": {"stored": 9, "ledger": 1}}
-    assert "--rebuild" in bytegpt(service, "ledger", account, "--verify").stdout
+    code, output, _ = bytegpt(service, "ledger", account, "--verify", "--json")
+    assert code == 1
+    assert json.loads(output)["differences"] == {"used": {"stored": 9, "ledger": 1}}
+    assert "--rebuild" in bytegpt(service, "ledger", account, "--verify")[1]
     assert printed(service, "ledger", account, "--rebuild")["rebuilt"] is True
     assert printed(service, "usage", account)["used"] == 1

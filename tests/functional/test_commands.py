@@ -3,35 +3,17 @@
 import csv
 import io
 import json
-import os
 import subprocess
-from contextlib import redirect_stderr, redirect_stdout
 from datetime import UTC, datetime
-from typing import Any
-from unittest.mock import patch
 
 import pytest
 
-from app.cli.main import run
+from app.storage import keys
 from sandbox.kommo_faults import Route, status
 from sandbox.kommo_webhook import SentWebhook
 from sandbox.stack import Stack
+from tests.functional.commands import bytegpt, printed
 from tests.functional.shop import PATIENCE, Shop, request_id
-
-
-def bytegpt(stack: Stack, *arguments: str) -> tuple[int, str, str]:
-    """Exit code, stdout and stderr of a command in the service's environment, without a process of its own."""
-    output, errors = io.StringIO(), io.StringIO()
-    with patch.dict(os.environ, stack.environment, clear=True), redirect_stdout(output), redirect_stderr(errors):
-        code = run(list(arguments))
-    return code, output.getvalue(), errors.getvalue()
-
-
-def printed(stack: Stack, *arguments: str) -> Any:
-    """The one JSON document that a command prints."""
-    code, output, errors = bytegpt(stack, *arguments, "--json")
-    assert (code, errors) == (0, "")
-    return json.loads(output)
 
 
 class Day:
@@ -236,6 +218,8 @@ def test_no_command_shows_what_was_said(day: Day) -> None:
         (("ledger", "99999999"), 1),
         (("turn", "list", "99999999"), 1),
         (("turn", "show", "0123456789abcdef"), 1),
+        (("turn", "show", ""), 1),
+        (("turn", "replay", "0123456789abcdef"), 1),
         (("usage", "abc"), 2),
         (("usage", "31000001", "--period", "2026-13"), 2),
         (("turn", "list", "31000001", "--status", "verloren"), 2),
@@ -247,3 +231,12 @@ def test_what_is_not_there_is_an_error_on_stderr(day: Day, arguments: tuple[str,
     assert (code, output) == (expected, "")
     assert errors
     assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("command", [("turn", "show"), ("turn", "replay")], ids=" ".join)
+def test_the_name_of_a_key_beside_a_turn_is_no_id(day: Day, command: tuple[str, ...]) -> None:
+    steps = f"{request_id(day.answered)}:steps"
+    assert day.stack.redis.exists(keys.turn(steps))
+    code, output, errors = bytegpt(day.stack, *command, steps)
+    assert (code, output) == (1, "")
+    assert f"no turn has the id {steps}" in errors

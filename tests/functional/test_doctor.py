@@ -7,24 +7,18 @@ from typing import Any
 import pytest
 
 from sandbox.stack import Stack
+from tests.functional.commands import bytegpt
 from tests.functional.shop import Shop
 
 # Settings under which nothing is a warning because of the simulated partners' addresses.
 EXPECTED_WARNINGS = {"PUBLIC_URL", "KOMMO_BASE_URL", "OPENAI_BASE_URL", "KOMMO_RATE"}
 
 
-def doctor(stack: Stack, *arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
-    environment = {**stack.environment, **changed}
-    return subprocess.run(
-        stack.argv("doctor", *arguments), env=environment, capture_output=True, text=True, timeout=60, check=False
-    )
-
-
 def checks(stack: Stack, *arguments: str, code: int = 0, **changed: str) -> dict[str, dict[str, Any]]:
     """The lines of the document by what they are about."""
-    done = doctor(stack, *arguments, "--json", **changed)
-    assert (done.returncode, done.stderr) == (code, "")
-    document = json.loads(done.stdout)
+    ended, output, errors = bytegpt(stack, "doctor", *arguments, "--json", **changed)
+    assert (ended, errors) == (code, "")
+    document = json.loads(output)
     assert (document["state"] == "failed") == (code == 1)
     return {one["check"]: one for one in document["checks"]}
 
@@ -41,8 +35,9 @@ def test_a_service_that_is_well_has_a_line_for_everything(service: Stack) -> Non
 
 
 def test_people_read_one_line_for_each_and_what_to_do(service: Stack) -> None:
-    done = doctor(service)
-    assert done.returncode == 0
+    argv = service.argv("doctor")
+    done = subprocess.run(argv, env=service.environment, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert {line.split()[0] for line in lines} == {"ok", "warning"}
     assert "ok       redis: answers" in lines
@@ -123,9 +118,9 @@ def test_without_redis_the_rest_is_told_at_once(service: Stack) -> None:
 
 
 def test_wrong_settings_are_told_one_by_one(service: Stack) -> None:
-    done = doctor(service, PORT="none", TURN_DEADLINE="1")
-    assert done.returncode == 1
-    assert [line.split()[:3] for line in done.stdout.splitlines()] == [
+    code, output, _ = bytegpt(service, "doctor", PORT="none", TURN_DEADLINE="1")
+    assert code == 1
+    assert [line.split()[:3] for line in output.splitlines()] == [
         ["failed", "settings:", "PORT"],
         ["failed", "settings:", "TURN_DEADLINE"],
     ]
@@ -133,5 +128,4 @@ def test_wrong_settings_are_told_one_by_one(service: Stack) -> None:
 
 @pytest.mark.parametrize("arguments", [("x",), ("0",), ("1", "2"), ("--what",)])
 def test_a_wrong_command_line_is_no_check_up(service: Stack, arguments: tuple[str, ...]) -> None:
-    done = doctor(service, *arguments)
-    assert (done.returncode, done.stdout) == (2, "")
+    assert bytegpt(service, "doctor", *arguments)[:2] == (2, "")

@@ -12,8 +12,8 @@ from app.storage.turns import RedisTurns
 from sandbox.kommo_chat import Client
 from sandbox.stack import Stack
 from tests.builders import TIMING
+from tests.functional.commands import bytegpt, printed
 from tests.functional.shop import Shop, assistant_fields, request_id, say
-from tests.functional.test_commands import bytegpt, printed
 from tests.redis_contents import everything_in, everything_unsealed
 
 Json = dict[str, Any]

@@ -8,9 +8,8 @@ import pytest
 from app.storage import keys
 from app.storage.removals import RedisRemovals
 from sandbox.stack import Stack
-from tests.functional.commands import started
+from tests.functional.commands import bytegpt, printed, started
 from tests.functional.shop import PATIENCE, Shop, say
-from tests.functional.test_commands import bytegpt, printed
 from tests.redis_contents import everything_in, everything_unsealed
 from tests.waiting import wait_until
 
@@ -126,9 +125,9 @@ def test_what_was_interrupted_goes_on_with_the_next_try(leaving: Leaving, servic
     removals.remove_turns(leaving.account_id, page[:2])
     # Killed here. Nobody can use the account or add it anew, and everybody can see why.
     assert printed(service, "account", "show", str(leaving.account_id))["removing"] is True
-    adding = started(service, "account", "add")
-    _, errors = adding.communicate(json.dumps({"account_id": leaving.account_id, "subdomain": "again"}), PATIENCE)
-    assert adding.returncode == 1
+    anew = json.dumps({"account_id": leaving.account_id, "subdomain": "again"})
+    code, _, errors = bytegpt(service, "account", "add", stdin=anew)
+    assert code == 1
     assert "is being removed: finish that with bytegpt account remove" in errors
     assert leaving.remove()["here"]["turns"] == 3
     assert of_account(service, leaving.account_id) == []

@@ -12,8 +12,8 @@ from app.domain.turn import CLOSED
 from sandbox.kommo_faults import Route, status
 from sandbox.kommo_webhook import SentWebhook
 from sandbox.stack import Stack
+from tests.functional.commands import bytegpt, printed
 from tests.functional.shop import PATIENCE, Shop, assistant_fields, request_id
-from tests.functional.test_commands import bytegpt, printed
 from tests.waiting import wait_until
 
 KINDS = ("profile", "prompt", "assistant")

@@ -3,7 +3,6 @@
 import http.client
 import json
 import re
-import subprocess
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -20,6 +19,7 @@ from sandbox.kommo_jwt import TokenStyle
 from sandbox.kommo_server import KommoSimulator
 from sandbox.openai_server import OpenAISimulator
 from sandbox.stack import Stack
+from tests.functional.commands import printed
 from tests.functional.shop import REDIRECT_URI, Shop
 from tests.redis_contents import everything_in
 from tests.waiting import wait_until
@@ -124,14 +124,7 @@ def test_an_administrator_fills_in_the_form_and_the_first_client_is_answered(sta
     assert page.shop.told(webhook)["data"]["status"] == "success"
     usage = page.call("GET", USAGE).body
     assert (usage["used"], usage["plan"], len(usage["by_contact"])) == (1, "teste", 1)
-    told = subprocess.run(
-        stack.argv("usage", str(page.account.account_id), "--json"),
-        env=stack.environment,
-        capture_output=True,
-        check=True,
-        timeout=PATIENCE,
-    )
-    assert usage == json.loads(told.stdout)
+    assert usage == printed(stack, "usage", str(page.account.account_id))
     assert re.fullmatch("[0-9a-f]{16}", usage["by_contact"][0]["contact"])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from openai.types.beta import Assistant, AssistantStreamEvent, Thread, ThreadDeleted
 from openai.types.beta.threads import Message, Run
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from sandbox.openai_answers import Asked
 from sandbox.openai_server import OpenAISimulator
@@ -17,7 +17,7 @@ from tests.waiting import wait_until
 KEY = "sk-proj-acme-0001"
 INVALID = "invalid_request_error"
 BUSY = (400, INVALID, None, None)
-STREAM_EVENT: TypeAdapter[Any] = TypeAdapter(AssistantStreamEvent)
+STREAM_EVENT: TypeAdapter[Any] = TypeAdapter(AssistantStreamEvent, config=ConfigDict(defer_build=True))
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 import requests
 from openai.types.conversations import Conversation, ConversationDeletedResource, ConversationItemList
 from openai.types.responses import Response, ResponseStreamEvent
-from pydantic import TypeAdapter
+from pydantic import ConfigDict, TypeAdapter
 
 from sandbox.openai_answers import Asked
 from sandbox.openai_server import OpenAISimulator
@@ -17,7 +17,7 @@ from tests.integration.openai_caller import Begun, Caller, error_of, events_of, 
 from tests.waiting import wait_until
 
 KEY = "sk-proj-acme-0001"
-STREAM_EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
+STREAM_EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent, config=ConfigDict(defer_build=True))
 LOCKED = (400, "invalid_request_error", "conversation_locked", "conversation")
 
 
