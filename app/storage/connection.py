@@ -57,6 +57,8 @@ def _client(url: str, waits: Mapping[str, Any], max_connections: int) -> redis.R
         "max_connections": max_connections,
         # Asked of every new connection otherwise, and only Redis Enterprise knows the command.
         "maint_notifications_config": MaintNotificationsConfig(enabled=False),
+        # Two round trips, and a look through the installed packages, for every new connection.
+        "driver_info": None,
     }
     if urlsplit(url).scheme == _SENTINEL_SCHEME:
         return _sentinel_client(url, options)
