@@ -30,12 +30,16 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
             return _DEFER
         self._until[conn] = time.monotonic() + WHOLE_REQUEST
         try:
-            return super().handle(conn)
+            kept = super().handle(conn)
         finally:
             del self._until[conn]
+        if kept is False:
+            # gunicorn's main thread would wait up to two seconds for the other side to hang up, and for nobody else.
+            _read_no_more(conn)
+        return kept
 
     def murder_pending(self) -> None:
-        """Called every second, by the main thread: end what is silent, and the reading of what takes too long.
+        """Called at least every second, by the main thread: end what is silent, and the reading of what takes too long.
 
         Whoever still reads is told that the sender has gone. A request that is complete is answered all the same, and
         its connection ends with it.
@@ -44,5 +48,9 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         now = time.monotonic()
         for conn, until in list(self._until.items()):
             if until < now:
-                with suppress(OSError):  # it has gone meanwhile
-                    conn.sock.shutdown(socket.SHUT_RD)
+                _read_no_more(conn)
+
+
+def _read_no_more(conn: TConn) -> None:
+    with suppress(OSError):  # it has gone meanwhile
+        conn.sock.shutdown(socket.SHUT_RD)

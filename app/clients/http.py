@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from urllib3 import HTTPResponse
 
 _READ_SIZE = 65536
+_EVENT_END = b"\n\n"
 # How long an answer that has said all we want may take to end, which lets its connection be used again.
 _LAST_BYTES_SECONDS = 0.25
 # Answers are small and streams must not wait in a compressor.
@@ -81,9 +82,6 @@ class Reply:
         self._response = response
         self._exchange = exchange
         self._pieces = _pieces_of(response.raw)
-        self._rarely = False
-        # Whether what was read so far is whole, as the reader sees it: the rest of a part comes without waiting.
-        self.whole = False
 
     def pieces(self) -> Iterator[bytes]:
         """The body as it arrives. Raises NetworkFault."""
@@ -102,19 +100,19 @@ class Reply:
         return b"".join(pieces)
 
     def read_rarely(self) -> None:
-        """Let bytes gather before each further read, wherever what has come is whole.
+        """Let bytes gather before each further read, but for the rest of an event or of a chunk that has begun to come.
 
         Nothing is done with the pieces of an answer before its end, and waking up for each costs ten times what
         reading it does.
         """
-        self._rarely = True
+        self._exchange.gathers_after = _EVENT_END + b"\r\n" if self._response.raw.chunked else _EVENT_END
 
     def finish(self) -> None:
         """Say that nothing more is wanted: read the last few bytes, so that the connection serves again, and close."""
         deadline = self._exchange.deadline
         end = min(deadline.at, deadline.clock() + _LAST_BYTES_SECONDS)
         self._exchange.deadline = Deadline(end, deadline.clock)
-        self._rarely = False
+        self._exchange.gathers_after = b""
         try:
             self.body(_READ_SIZE)
         except NetworkFault:
@@ -127,10 +125,10 @@ class Reply:
         self._response.close()
 
     def _read(self) -> bytes:
-        self._exchange.gathering = self._rarely and self.whole
         try:
             return next(self._pieces, b"")
-        except (HTTPError, OSError) as error:
+        # The last of them: urllib3 takes a chunk of less than no length for one.
+        except (HTTPError, OSError, ValueError) as error:
             raise _fault(self._exchange, error, Stage.ANSWERING) from error
 
     def __enter__(self) -> Self:

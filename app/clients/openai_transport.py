@@ -156,7 +156,6 @@ def events(reply: Reply) -> Iterator[Event]:
     try:
         for piece in reply.pieces():
             yield from parser.feed(piece)
-            reply.whole = parser.between_events
     except NetworkFault as fault:
         raise from_network(fault) from fault
     except EventTooLarge as error:

@@ -40,11 +40,6 @@ class SseParser:
         self._data: list[bytes] = []
         self._data_size = 0
 
-    @property
-    def between_events(self) -> bool:
-        """Whether nothing is there that has no end yet."""
-        return not (self._pending or self._data or self._name)
-
     def feed(self, piece: bytes) -> list[Event]:
         """Take the next bytes; return the events that they complete. Raises EventTooLarge."""
         if self._after_carriage_return and piece:
@@ -54,7 +49,7 @@ class SseParser:
         if not piece:
             return []
         events: list[Event] = []
-        if self.between_events:
+        if not (self._pending or self._data or self._name):
             events, piece = self._usual(piece)
             if not piece:
                 return events

@@ -37,6 +37,8 @@ MAX_IDLE_SECONDS = 30.0
 # A read that lets bytes gather wakes up with so many of them, by the kernel's own count. A piece of an answer has some
 # 250, its end has more than this: it repeats the answer four times, with all that was asked.
 GATHERED_BYTES = 1024
+# How many of the last bytes are kept, to see where they end.
+_LAST = 4
 # Should there be no more to come, though, it looks after so many seconds.
 GATHERING_SECONDS = 1.0
 # Zero would mean "do not wait at all" to a socket and "no limit" to nobody.
@@ -60,7 +62,8 @@ class Exchange:
 
     connect: seconds for name, TCP and TLS together. silence: the longest gap between two bytes of the answer.
     connect_failure: our word for why no connection came about.
-    gathering: the next wait lasts until a lot has come, or for GATHERING_SECONDS.
+    gathers_after: where what came last ends with this, the next wait lasts until a lot has come, or for
+        GATHERING_SECONDS; b"" for never.
     """
 
     deadline: Deadline
@@ -69,7 +72,7 @@ class Exchange:
     resolver: Resolver
     stage: Stage = Stage.NOT_BEGUN
     connect_failure: str | None = None
-    gathering: bool = False
+    gathers_after: bytes = b""
     heard_at: float = field(default_factory=time.monotonic)
 
     def connect_wait(self) -> float:
@@ -109,6 +112,7 @@ class _TimedReader(io.RawIOBase):
         self._raw = raw
         self._sock = sock
         self._exchange = exchange
+        self._last = b""
 
     def readable(self) -> bool:
         return True
@@ -118,15 +122,16 @@ class _TimedReader(io.RawIOBase):
         if exchange.deadline.passed():
             raise TimeoutError("the deadline has passed")
         wait = exchange.read_wait()
-        if exchange.gathering and not self._gathered(min(GATHERING_SECONDS, wait)):
+        may_gather = exchange.gathers_after and self._last.endswith(exchange.gathers_after)
+        if may_gather and not self._gathered(min(GATHERING_SECONDS, wait)):
             wait = max(SHORTEST_WAIT, wait - GATHERING_SECONDS)
-        exchange.gathering = False
         if wait != self._sock.gettimeout():  # to set it is a system call
             self._sock.settimeout(wait)
         received = self._raw.readinto(buffer)
         if received:
             exchange.stage = Stage.ANSWERING
             exchange.heard_at = time.monotonic()
+            self._last = (self._last + bytes(buffer[max(0, received - _LAST) : received]))[-_LAST:]
         return received
 
     def _gathered(self, seconds: float) -> bool:

@@ -10,9 +10,10 @@ from redis.typing import EncodableT
 
 from app.storage import keys
 
-# How long a replica may take to say that it has something; a healthy one does within a millisecond. Less than the
-# door's patience with an answer of Redis (connection.py).
-REPLICA_SECONDS = 0.3
+# How long a replica may take to say that it has something; a healthy one does within a millisecond. In any case less
+# than the patience with an answer of Redis, which at the door is short (connection.py): who waits on repeats the step.
+REPLICA_SECONDS = 1.0
+SHARE_OF_PATIENCE = 0.6
 
 
 def answer(connection: Any, command: tuple[EncodableT, ...]) -> Any:
@@ -30,8 +31,8 @@ def lasting_answer(connection: Any, command: Sequence[EncodableT]) -> Any:
     an answer may rest on those of others: a duplicate on the first acceptance, a repeated command on its first run.
     Hence a write between the two, because replication has one order.
     """
-    wait = ("WAIT", 1, int(REPLICA_SECONDS * 1000))
-    commands = (command, ("SET", keys.replicated(), ""), wait)
+    seconds = min(REPLICA_SECONDS, SHARE_OF_PATIENCE * connection.socket_timeout)
+    commands = (command, ("SET", keys.replicated(), ""), ("WAIT", 1, int(seconds * 1000)))
     connection.send_packed_command(connection.pack_commands(commands))
     answers = [_read(connection) for _ in commands]
     for each in answers:

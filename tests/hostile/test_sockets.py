@@ -199,3 +199,16 @@ def test_those_who_stop_in_the_middle_of_a_request_do_not_hold_the_service_up(we
         began = time.monotonic()
         assert b" 200 OK" in answered(web, GOOD)
         assert time.monotonic() - began < PATIENCE
+
+
+def test_those_who_were_answered_and_do_not_hang_up_do_not_hold_the_service_up(web: Stack) -> None:
+    began = time.monotonic()
+    with ExitStack() as stack:
+        for _ in range(20):
+            TALLY.began(SOCKET).answers["2xx"] += 1
+            connection = stack.enter_context(socket.create_connection(("127.0.0.1", web.port), timeout=PATIENCE))
+            connection.sendall(GOOD[:-2] + b"Connection: close\r\n\r\n")
+            assert b" 200 OK" in connection.recv(65536)
+        assert b" 200 OK" in answered(web, GOOD)
+    # gunicorn itself waits two seconds for each of them, in which one of two processes does nothing else.
+    assert time.monotonic() - began < 10.0

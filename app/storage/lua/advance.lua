@@ -47,6 +47,10 @@ local fields = {unpack(ARGV, 2)}
 if p.status then
   fields[#fields + 1], fields[#fields + 2] = 'status', p.status
 end
+local moved = p.charge and charge == 'reserved'
+if moved then
+  fields[#fields + 1], fields[#fields + 2] = 'charge', p.charge == 'settle' and 'settled' or 'released'
+end
 if #fields > 0 then
   redis.call('HSET', turn_key, unpack(fields))
 end
@@ -73,10 +77,9 @@ if p.conversation then
 end
 
 local crossed = {}
-if p.charge and charge == 'reserved' then
+if moved then
   if p.charge == 'settle' then
     settle(p.account, p.period, p.now, p.turn_id, weight, p.reason)
-    keep('charge', 'settled')
     crossed = crossed_marks(p.account, p.period, p.marks)
     for _, mark in ipairs(crossed) do
       redis.call('ZADD', NOTES_KEY, p.now, table.concat({p.turn_id, mark[1], mark[2], mark[3]}, ':'))
@@ -84,7 +87,6 @@ if p.charge and charge == 'reserved' then
     end
   else
     release(p.account, p.period, p.now, p.turn_id, weight, p.reason)
-    keep('charge', 'released')
     for _, key in ipairs(contact_keys) do
       if redis.call('EXISTS', key) == 1 then
         redis.call('DECRBY', key, weight)
@@ -95,7 +97,7 @@ end
 
 -- A charge that was moved before has been counted before. So has an attempt whose command is sent again by the client,
 -- because its answer was lost.
-local counted = p.charge and charge ~= 'reserved'
+local counted = p.charge and not moved
 if type(p.attempt) == 'number' then
   counted = p.attempt <= tonumber(found[6] or 0)
 end
@@ -165,6 +167,7 @@ end
 let_go(p.turn_id, p.now, p.now_iso, p.result)
 redis.call('ZREM', OPEN_KEY, p.turn_id)
 list_ended(p.account, p.turn_id, found[9], p.status, redis.call('HGET', turn_key, 'error_code'), charge)
+local answer = done() -- before its end is set, which may have come already
 -- Longer where the account keeps texts for longer: the hourly round (services/retention.py) ends both together.
 local ttl = p.close_ttl
 local days = tonumber(redis.call('HGET', 'bytegpt:account:' .. p.account, 'retention_days') or 0)
@@ -184,4 +187,4 @@ if p.line then
     redis.call('LREM', line_key, 0, p.turn_id)
   end
 end
-return done()
+return answer

@@ -304,6 +304,7 @@ def test_a_server_that_trickles_does_not_pass_the_deadline(session: PartnerSessi
         pytest.param(says(CHUNKED + b"5\r\nhel"), id="in a chunk"),
         pytest.param(says(CHUNKED + b"5\r\nhello\r\n"), id="between chunks"),
         pytest.param(says(CHUNKED + b"what\r\nhello\r\n"), id="no size of a chunk"),
+        pytest.param(says(CHUNKED + b"-5\r\nhello\r\n0\r\n\r\n"), id="less than no size of a chunk"),
         pytest.param(says(b"SSH-2.0-OpenSSH\r\n"), id="not HTTP"),
         pytest.param(says(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000), id="an endless header"),
         pytest.param(says_then(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", resets), id="reset"),
@@ -359,25 +360,27 @@ def test_pieces_come_as_they_arrive(session: PartnerSession) -> None:
         assert list(pieces) == [b"two"]
 
 
-def in_small_pieces(number: int, ready: threading.Event) -> Script:
+PIECE = b"x" * 62 + b"\n\n"
+
+
+def in_small_pieces(number: int, ready: threading.Event, first: bytes = b"first\n\n") -> Script:
     """A piece, and many more once it was read."""
 
     def many(connection: socket.socket, _over: threading.Event) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\nfirst")
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n" + first)
         ready.wait()
         for _ in range(number):
-            connection.sendall(b"x" * 64)
+            connection.sendall(PIECE)
 
     return many
 
 
-def read_rarely(reply: Reply, ready: threading.Event, whole: bool = True) -> Iterator[bytes]:
-    """What comes after the first piece. whole: that was all of something."""
+def read_rarely(reply: Reply, ready: threading.Event) -> Iterator[bytes]:
+    """What comes after the first piece."""
     pieces = reply.pieces()
-    assert next(pieces) == b"first"
+    assert next(pieces).startswith(b"first")
     reply.read_rarely()
-    reply.whole = whole
     ready.set()
     return pieces
 
@@ -386,7 +389,7 @@ def test_pieces_gather_when_they_are_read_rarely(session: PartnerSession) -> Non
     ready = threading.Event()
     with RawServer(in_small_pieces(400, ready)) as server, call(session, server.origin) as reply:
         rest = list(read_rarely(reply, ready))
-    assert b"".join(rest) == b"x" * 400 * 64
+    assert b"".join(rest) == PIECE * 400
     assert min(map(len, rest[:-1])) >= GATHERED_BYTES
 
 
@@ -395,12 +398,37 @@ def test_the_rest_of_a_part_is_not_waited_for(session: PartnerSession, monkeypat
     ready, over = threading.Event(), threading.Event()
 
     def two(connection: socket.socket, ended: threading.Event) -> None:
-        in_small_pieces(1, ready)(connection, ended)
+        in_small_pieces(1, ready, first=b"first, but not all")(connection, ended)
         over.wait()
 
     with RawServer(two) as server, call(session, server.origin, silence=2 * LONG, deadline=3 * LONG) as reply:
         try:
-            assert next(read_rarely(reply, ready, whole=False)) == b"x" * 64
+            assert next(read_rarely(reply, ready)) == PIECE
+        finally:
+            over.set()
+
+
+def test_the_rest_of_a_chunk_that_came_with_the_one_before_is_not_waited_for(
+    session: PartnerSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(timed_connection, "GATHERING_SECONDS", LONG)
+    ready, more, over, end = threading.Event(), threading.Event(), threading.Event(), b"y" * 1500
+
+    def splits(connection: socket.socket, _over: threading.Event) -> None:
+        sent = b"40\r\n%s\r\n%x\r\n%s\r\n" % (PIECE, len(end), end)
+        connection.sendall(CHUNKED + b"7\r\nfirst\n\n\r\n")
+        ready.wait()
+        connection.sendall(sent[:-100])
+        more.wait()
+        connection.sendall(sent[-100:])
+        over.wait()
+
+    with RawServer(splits) as server, call(session, server.origin, silence=2 * LONG, deadline=3 * LONG) as reply:
+        pieces = read_rarely(reply, ready)
+        try:
+            assert next(pieces) == PIECE
+            more.set()
+            assert next(pieces) == end
         finally:
             over.set()
 
@@ -417,7 +445,7 @@ def test_little_that_is_not_followed_by_more_is_read_after_a_while(
 
     with RawServer(then_nothing) as server, call(session, server.origin) as reply:
         try:
-            assert next(read_rarely(reply, ready)).startswith(b"x" * 64)
+            assert next(read_rarely(reply, ready)).startswith(PIECE)
         finally:
             over.set()
 
@@ -429,7 +457,7 @@ def test_a_connection_that_was_read_rarely_serves_small_answers_again(
     ready, end = threading.Event(), b"x" * GATHERED_BYTES
 
     def keeps(connection: socket.socket, over: threading.Event) -> None:
-        connection.sendall(CHUNKED + b"5\r\nfirst\r\n")
+        connection.sendall(CHUNKED + b"7\r\nfirst\n\n\r\n")
         ready.wait()
         connection.sendall(b"%x\r\n%s\r\n0\r\n\r\n" % (len(end), end))
         _next_request(connection)
@@ -462,15 +490,14 @@ def test_pieces_gather_over_tls_and_their_end_is_not_waited_for(
                 read += next(pieces)
         finally:
             over.set()
-    assert read == b"x" * 40 * 64 + end
+    assert read == PIECE * 40 + end
 
 
 def test_reading_rarely_does_not_pass_the_deadline(session: PartnerSession) -> None:
-    with RawServer(trickles(b"HTTP/1.1 200 OK\r\n\r\n")) as server:
+    with RawServer(trickles(b"HTTP/1.1 200 OK\r\n\r\n", b"\n\n")) as server:
         begun = time.monotonic()
         with call(session, server.origin, deadline=0.2) as reply:
             reply.read_rarely()
-            reply.whole = True
             with pytest.raises(NetworkFault):
                 reply.body(1_000_000)
         assert time.monotonic() - begun < 5.0
