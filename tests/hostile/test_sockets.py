@@ -26,6 +26,8 @@ from tests.waiting import wait_until
 # Seconds in which the process has answered or hung up, on a machine that others keep busy.
 PATIENCE = 20.0
 START_SECONDS = 120.0
+# More than all answers to one connection may be together.
+MOST_BYTES = 50_000_000
 # What a server says of requests that ask for what HTTP/1.1 servers need not know; 503 is /readyz without a worker.
 MAY_SAY = {HTTPStatus.NOT_IMPLEMENTED, HTTPStatus.HTTP_VERSION_NOT_SUPPORTED, HTTPStatus.SERVICE_UNAVAILABLE}
 # What a sender is told that the process has hung up on.
@@ -141,6 +143,7 @@ def answered(web: Stack, sent: bytes, *, to_its_end: bool = True) -> bytes:
                 connection.shutdown(socket.SHUT_WR)
             while received := connection.recv(65536):
                 told += received
+                assert len(told) < MOST_BYTES, f"an answer without end to {sent[:2000]!r}"
         except OSError as error:
             if error.errno not in HEARD_ENOUGH:
                 raise
