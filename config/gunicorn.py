@@ -6,7 +6,9 @@ from importlib import import_module
 from pathlib import Path
 
 from gunicorn.glogging import Logger
+from gunicorn.workers.base import Worker
 
+from app.one_core import OneCore
 from config.logs import configure_logs
 from config.settings import load_settings
 
@@ -31,6 +33,11 @@ def on_starting(_arbiter: object) -> None:
     Nothing is connected or started by it; the application itself is made in each process.
     """
     import_module("app.web.wsgi")
+
+
+def post_fork(_arbiter: object, worker: Worker) -> None:
+    """In each process, before its threads."""
+    OneCore(worker.age).start()
 
 
 bind = f"[{_settings.bind}]:{_settings.port}" if ":" in _settings.bind else f"{_settings.bind}:{_settings.port}"

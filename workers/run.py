@@ -11,6 +11,7 @@ from types import FrameType
 import structlog
 
 from app.jobqueue import turn_queue
+from app.one_core import OneCore
 from app.storage.connection import connect_blocking
 from config.settings import Settings
 from workers import runtime
@@ -31,6 +32,7 @@ def main(settings: Settings) -> int:
 
     A second signal gives what is still held back to other workers at once.
     """
+    OneCore().start()  # before all threads, for each is where the one was that started it
     sys.setswitchinterval(SWITCH_SECONDS)
     name = runtime.worker_name(os.getpid())
     running = runtime.Runtime(settings, name)

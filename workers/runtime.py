@@ -54,6 +54,8 @@ NOTES_EVERY_SECONDS = 1.0
 PRESENCE_EVERY_SECONDS = 3.0
 # Seconds for one call to Kommo (the vendor's own client: 5 and 20, kommo.md 9.2).
 KOMMO_TIMEOUTS = Timeouts(connect=5.0, silence=15.0)
+# How often the answers to changes are read that nobody waited for, so that what a broken connection lost is told again.
+ANSWERS_EVERY_SECONDS = 0.25
 # How often turns are looked for whose worker is lost, whose wait is over, whose deadline is near or whose key opens.
 SWEEP_SECONDS = 0.2
 FEWEST_CALLERS = 8
@@ -121,6 +123,7 @@ class Runtime:
         self._threads = [
             self._sweeping,
             Every("leases", timing.lease / 4, self._leases.renew),
+            Every("answers", ANSWERS_EVERY_SECONDS, self._turns.collect_answers),
             Every("presence", PRESENCE_EVERY_SECONDS, lambda: presence.say(name, self.threads.load())),
             Every("notes", NOTES_EVERY_SECONDS, lambda: _write_all(noting)),
             Every("hooks", HOOKS_EVERY_SECONDS, access.resume_hooks),
@@ -199,6 +202,7 @@ class Runtime:
         for thread in self._threads:
             thread.stop()
         self._forwarder.stop()
+        self._turns.collect_answers()
         self._presence.leave(self.name)
 
     def give_back(self) -> None:

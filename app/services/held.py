@@ -86,7 +86,7 @@ class HeldTurn:
 
     def answer_begun(self, answer_id: str, gate: str | None = None) -> None:
         """OpenAI has named the response or run that will hold the answer. gate: one that watches for this."""
-        self._store.begun(self._hold, answer_id, gate)
+        self._store.begun(self._hold, self.turn.attempts, answer_id, gate)
         self.turn.answer_id = answer_id
 
     def told(self, step: str, **details: Any) -> None:

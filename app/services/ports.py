@@ -194,12 +194,16 @@ class TurnStore(Protocol):
         """Accept a turn in one atomic step, or say why not."""
 
     def advance(self, hold: Hold, turn: Turn, change: Change) -> Advanced:
-        """Change a held turn. Raises TurnLost, and GateClosed where the change was to pass a gate that is closed."""
+        """Change a held turn. Raises TurnLost, and GateClosed where the change was to pass a gate that is closed.
 
-    def begun(self, hold: Hold, answer_id: str, gate: str | None = None) -> None:
+        A change that closes the turn may be told only, and raise neither.
+        """
+
+    def begun(self, hold: Hold, attempt: int, answer_id: str, gate: str | None = None) -> None:
         """Remember which response or run will hold the answer of a turn that is asking.
 
-        gate: fingerprint of a key that OpenAI has begun to answer again. Raises TurnLost.
+        attempt: its number. gate: fingerprint of a key that OpenAI has begun to answer again. It may be told only: a
+        turn that is lost finds out later.
         """
 
 

@@ -1,12 +1,14 @@
 """Redis clients with every wait, retry and pool size said (stack.md 4: redis-py's own defaults wait up to a minute)."""
 
+import socket
+import struct
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote, urlsplit
 
 import redis
 from redis.backoff import ExponentialWithJitterBackoff, NoBackoff
-from redis.connection import ConnectionPool
+from redis.connection import Connection, ConnectionPool, UnixDomainSocketConnection, parse_url
 from redis.exceptions import ResponseError
 from redis.maint_notifications import MaintNotificationsConfig
 from redis.retry import Retry
@@ -18,6 +20,11 @@ _SENTINEL_PORT = 26379
 _SENTINEL_WAITS = {"socket_timeout": 0.3, "socket_connect_timeout": 0.3, "retry": Retry(NoBackoff(), 0)}
 # What a master says that has lost its replicas, and one that becomes a replica to those who wait on it.
 _MAY_BE_REPLACED = ("NOREPLICAS", "UNBLOCKED")
+
+if TYPE_CHECKING:
+    _Base = Connection  # what the mixin below is mixed into
+else:
+    _Base = object
 
 
 def connect(url: str, *, for_web: bool, max_connections: int) -> redis.Redis:
@@ -62,7 +69,9 @@ def _client(url: str, waits: Mapping[str, Any], max_connections: int) -> redis.R
     }
     if urlsplit(url).scheme == _SENTINEL_SCHEME:
         return _sentinel_client(url, options)
-    return redis.Redis.from_pool(ConnectionPool.from_url(url, **options))
+    options |= parse_url(url)  # type: ignore[no-untyped-call]
+    kind = options.get("connection_class", Connection)
+    return redis.Redis.from_pool(ConnectionPool(**{**options, "connection_class": _KERNEL_TIMED.get(kind, kind)}))
 
 
 def _sentinel_client(url: str, options: dict[str, Any]) -> redis.Redis:
@@ -82,7 +91,38 @@ def _sentinel_client(url: str, options: dict[str, Any]) -> redis.Redis:
     return client
 
 
-class MasterConnection(SentinelManagedConnection):
+class _KernelTimed(_Base):
+    """Lets the kernel keep the time of every wait.
+
+    Python's own limit makes two calls of each: one that waits, and one that reads or writes. Each lets another thread
+    have the interpreter, and with hundreds of them to come back costs more than the call. What takes too long is a
+    redis.ConnectionError then.
+    """
+
+    def _connect(self) -> socket.socket:
+        """redis-py's hook for the socket; what follows on it is bounded by socket_timeout, None for never."""
+        sock: socket.socket = super()._connect()  # type: ignore[no-untyped-call]
+        if self.socket_timeout:
+            seconds = int(self.socket_timeout)
+            limit = struct.pack("ll", seconds, int((self.socket_timeout - seconds) * 1_000_000))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+            sock.settimeout(None)
+        return sock
+
+
+class _TcpConnection(_KernelTimed, Connection):
+    """Without TLS; one with TLS waits within the library for that."""
+
+
+class _UnixConnection(_KernelTimed, UnixDomainSocketConnection):
+    """On this machine."""
+
+
+_KERNEL_TIMED = {Connection: _TcpConnection, UnixDomainSocketConnection: _UnixConnection}
+
+
+class MasterConnection(_KernelTimed, SentinelManagedConnection):
     """A connection to the master that the sentinels name whenever it is made.
 
     Left to itself redis-py comes back to the server that it was cut off from when it retries a command, and retries the

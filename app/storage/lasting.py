@@ -1,9 +1,7 @@
 """Answers of a master that count only once a replica has what they rest on (docs/operations/faults.md)."""
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
-from hiredis import pack_command
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.typing import EncodableT
@@ -16,25 +14,32 @@ REPLICA_SECONDS = 1.0
 SHARE_OF_PATIENCE = 0.6
 
 
-def answer(connection: Any, command: tuple[EncodableT, ...]) -> Any:
-    """What the server answers to one command. Raises redis.RedisError."""
-    # redis-py's own way to pack looks at every argument in Python first.
-    connection.send_packed_command([pack_command(command)])  # type: ignore[arg-type] # hiredis calls it a tuple of one
-    return connection.read_response()
+class Asked(Protocol):
+    """A server that was connected to. Both raise redis.RedisError."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds that an answer may take."""
+
+    def send(self, *commands: tuple[EncodableT, ...]) -> None:
+        """Send commands, in this order and at once."""
+
+    def read(self) -> Any:
+        """The answer to the first of them that was not read yet."""
 
 
-def lasting_answer(connection: Any, command: Sequence[EncodableT]) -> Any:
-    """The same, when a replica has everything that stood there by then. Raises redis.RedisError.
+def lasting_answer(server: Asked, command: tuple[EncodableT, ...]) -> Any:
+    """What a server answers, when a replica has everything that stood there by then. Raises redis.RedisError.
 
     A master that hung and was replaced meanwhile wakes up and carries out what had been sent to it. Its replicas have
     left it, so nobody is told what it throws away a moment later. WAIT asks for this connection's own writes only, and
     an answer may rest on those of others: a duplicate on the first acceptance, a repeated command on its first run.
     Hence a write between the two, because replication has one order.
     """
-    seconds = min(REPLICA_SECONDS, SHARE_OF_PATIENCE * connection.socket_timeout)
+    seconds = min(REPLICA_SECONDS, SHARE_OF_PATIENCE * server.patience)
     commands = (command, ("SET", keys.replicated(), ""), ("WAIT", 1, int(seconds * 1000)))
-    connection.send_packed_command(connection.pack_commands(commands))
-    answers = [_read(connection) for _ in commands]
+    server.send(*commands)
+    answers = [_read(server) for _ in commands]
     for each in answers:
         if isinstance(each, ResponseError):
             raise each
@@ -44,8 +49,8 @@ def lasting_answer(connection: Any, command: Sequence[EncodableT]) -> Any:
     return first
 
 
-def _read(connection: Any) -> Any:
+def _read(server: Asked) -> Any:
     try:
-        return connection.read_response()
+        return server.read()
     except ResponseError as error:
         return error

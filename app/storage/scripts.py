@@ -4,17 +4,22 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
 from weakref import WeakKeyDictionary, proxy
 
+from hiredis import pack_command
 from redis import Redis
 from redis.exceptions import NoScriptError, ResponseError
 from redis.typing import EncodableT
 
 from app.storage.connection import MasterConnection
-from app.storage.lasting import answer, lasting_answer
+from app.storage.lasting import lasting_answer
+
+# So many answers may be owed on one connection before they are read.
+MOST_OWED = 16
 
 _MONEY = ("ledger", "boosts", "month")
 _QUEUE = ("fair", "queue", "jobs", "holding")
@@ -49,6 +54,113 @@ _PARTS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """A script that the server was told to run, and nobody waits for it.
+
+    heard: gets the answer when it is read, or the refusal.
+    """
+
+    script: "StoredScript"
+    arguments: tuple[EncodableT, ...]
+    heard: Callable[[Any], None]
+
+    @property
+    def command(self) -> tuple[EncodableT, ...]:
+        """As it is sent first."""
+        return ("EVALSHA", self.script.sha, *self.arguments)
+
+    @property
+    def whole(self) -> tuple[EncodableT, ...]:
+        """As it is sent again, to a server that may know no script."""
+        return ("EVAL", self.script.source, *self.arguments)
+
+
+class _Line:
+    """One connection to the server, and what was told on it whose answers nobody has read yet.
+
+    What was told when the connection broke is told again on the next one: every script may run twice. Not safe to use
+    from several threads at a time.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._owed: deque[_Told] = deque()
+        self._again: deque[_Told] = deque()
+
+    @property
+    def patience(self) -> float:
+        """Seconds that an answer may take."""
+        patience: float = self._connection.socket_timeout
+        return patience
+
+    @property
+    def replaceable(self) -> bool:
+        """Whether another server may take this one's place, which has less."""
+        return isinstance(self._connection, MasterConnection)
+
+    @property
+    def owes(self) -> int:
+        """How many answers nobody has read yet."""
+        return len(self._owed) + len(self._again)
+
+    def ask(self, conversation: "Callable[[_Line], Any]") -> Any:
+        """What a conversation with the server brings; it is held again where the client retries."""
+        return self._connection.retry.call_with_retry(lambda: self._held(conversation), lambda _: self.drop())
+
+    def tell(self, told: _Told) -> None:
+        """Send it now; the answer is read when somebody comes by. Raises redis.RedisError."""
+        if self.owes >= MOST_OWED:
+            self.collect()
+        self.ask(lambda line: line.send(told.command))
+        self._owed.append(told)
+
+    def collect(self) -> None:
+        """Read what is owed. Raises redis.RedisError."""
+        while self.owes:
+            self.ask(_Line._read_all_owed)
+
+    def send(self, *commands: tuple[EncodableT, ...]) -> None:
+        """Send commands, in this order and at once. Raises redis.RedisError."""
+        # redis-py's own way to pack looks at every argument in Python first; hiredis calls a tuple of any length one of
+        # one. Whether the connection is alive is found out by using it.
+        packed = b"".join(pack_command(command) for command in commands)  # type: ignore[arg-type]
+        self._connection.send_packed_command([packed], check_health=False)
+
+    def read(self) -> Any:
+        """The answer to the first command that was sent, not told, and not read yet. Raises redis.RedisError."""
+        self._read_all_owed()
+        return self._connection.read_response()
+
+    def drop(self) -> None:
+        """Break the connection off: an answer may still be on its way, and would be taken for another's."""
+        self._connection.disconnect()
+        self._again.extend(self._owed)
+        self._owed.clear()
+
+    def _held(self, conversation: "Callable[[_Line], Any]") -> Any:
+        # Left to itself a connection would be retried within each of our tries.
+        if not self._connection.is_connected:
+            self.drop()
+            self._connection.connect_check_health(retry_socket_connect=False)
+        if self._again:
+            self.send(*(told.whole for told in self._again))
+            self._owed.extend(self._again)
+            self._again.clear()
+        return conversation(self)
+
+    def _read_all_owed(self) -> None:
+        while self._owed:
+            try:
+                answer = self._connection.read_response()
+            except NoScriptError:
+                self._again.append(self._owed.popleft())
+            except ResponseError as refusal:
+                self._owed.popleft().heard(refusal)
+            else:
+                self._owed.popleft().heard(answer)
+
+
 class _Connections:
     """Connections of one client that were used and will be used again, at most one for each thread at a time.
 
@@ -61,32 +173,46 @@ class _Connections:
     def __init__(self, pool: Any) -> None:
         self._pool = proxy(pool)  # whoever asks keeps it alive
         self._process = os.getpid()
-        self._idle: deque[Any] = deque()
+        self._idle: deque[_Line] = deque()
 
-    def ask(self, conversation: Callable[[Any], Any]) -> Any:
+    def ask(self, conversation: Callable[[_Line], Any]) -> Any:
         """What a conversation with the server brings; it is held again where the client retries."""
-        connection = self._taken()
+        line = self._taken()
         try:
-            answer = connection.retry.call_with_retry(
-                lambda: self._held(connection, conversation), lambda _: connection.disconnect()
-            )
+            return line.ask(conversation)
         except ResponseError:
-            self._idle.append(connection)
             raise
         except BaseException:
-            # An answer may still be on its way, and whoever comes next would take it for theirs.
-            connection.disconnect()
+            line.drop()
             raise
-        self._idle.append(connection)
-        return answer
+        finally:
+            self._idle.append(line)
 
-    def _held(self, connection: Any, conversation: Callable[[Any], Any]) -> Any:
-        # Left to itself a connection would be retried within each of our tries.
-        if not connection.is_connected:
-            connection.connect_check_health(retry_socket_connect=False)
-        return conversation(connection)
+    def tell(self, told: _Told) -> None:
+        """Let the server run a script, and wait for nothing."""
+        line = self._taken()
+        try:
+            line.tell(told)
+        finally:
+            self._idle.append(line)
 
-    def _taken(self) -> Any:
+    def collect(self) -> None:
+        """Read the answers to what was told."""
+        for line in list(self._idle):
+            if line.owes:
+                self._collect_from(line)
+
+    def _collect_from(self, line: _Line) -> None:
+        try:
+            self._idle.remove(line)
+        except ValueError:
+            return  # somebody uses it, and reads them on the way
+        try:
+            line.collect()
+        finally:
+            self._idle.appendleft(line)
+
+    def _taken(self) -> _Line:
         if self._process != os.getpid():
             # A fork: the sockets belong to the parent. In this order, for other threads may look at the same time.
             self._idle = deque()
@@ -94,7 +220,7 @@ class _Connections:
         try:
             return self._idle.pop()
         except IndexError:
-            return self._pool.connection_class(**self._pool.connection_kwargs)
+            return _Line(self._pool.connection_class(**self._pool.connection_kwargs))
 
 
 _CONNECTIONS: WeakKeyDictionary[Any, _Connections] = WeakKeyDictionary()
@@ -105,6 +231,11 @@ def _connections(redis: "Redis") -> _Connections:
     return _CONNECTIONS.setdefault(pool, _Connections(pool))
 
 
+def collect_answers(redis: "Redis") -> None:
+    """Read the answers to what was told on this client's connections (StoredScript.tell). Raises redis.RedisError."""
+    _connections(redis).collect()
+
+
 class StoredScript:
     """A Lua script that the server keeps, run by its hash. For many threads; retries as the client does."""
 
@@ -113,6 +244,7 @@ class StoredScript:
         self._connections = _connections(redis)
         self.source = source
         self.sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
+        self._known = False
 
     def __call__(self, keys: Sequence[str] = (), args: Sequence[EncodableT] = (), *, lasting: bool = False) -> Any:
         """Run it and return what it answers. Raises redis.RedisError.
@@ -121,15 +253,38 @@ class StoredScript:
         what it rests on (lasting.py). Else it is run again, at whichever server is the master then.
         """
         command = ("EVALSHA", self.sha, len(keys), *keys, *args)
-        return self._connections.ask(lambda connection: self._run(connection, command, lasting))
+        return self._connections.ask(lambda line: self._run(line, command, lasting))
 
-    def _run(self, connection: Any, command: tuple[EncodableT, ...], lasting: bool) -> Any:
-        ask = lasting_answer if lasting and isinstance(connection, MasterConnection) else answer
+    def tell(self, keys: Sequence[str], args: Sequence[EncodableT], heard: Callable[[Any], None]) -> None:
+        """Have it run, and wait for nothing: half of what a round trip costs is to come back from it.
+
+        It may be run a moment after what is asked next, for that may go by another connection. heard: gets the answer,
+        or a ResponseError, when this one is used again or collect_answers() comes by. Raises redis.RedisError where it
+        cannot be sent.
+        """
+        if self._known:
+            self._connections.tell(_Told(self, (len(keys), *keys, *args), heard))
+            return
+        # The server may have to be given it first.
         try:
-            return ask(connection, command)
+            heard(self(keys, args))
+        except ResponseError as refusal:
+            heard(refusal)
+
+    def _run(self, line: _Line, command: tuple[EncodableT, ...], lasting: bool) -> Any:
+        ask = lasting_answer if lasting and line.replaceable else _answer
+        try:
+            return ask(line, command)
         except NoScriptError:
-            answer(connection, ("SCRIPT", "LOAD", self.source))
-            return ask(connection, command)
+            _answer(line, ("SCRIPT", "LOAD", self.source))
+            return ask(line, command)
+        finally:
+            self._known = True
+
+
+def _answer(line: _Line, command: tuple[EncodableT, ...]) -> Any:
+    line.send(command)
+    return line.read()
 
 
 class Bell:
@@ -142,11 +297,7 @@ class Bell:
 
     def wait(self, seconds: float) -> None:
         """Return with a stroke, or after so many seconds, less than the client's patience. Raises redis.RedisError."""
-        self._connections.ask(lambda connection: self._listen(connection, seconds))
-
-    def _listen(self, connection: Any, seconds: float) -> None:
-        connection.send_command("BLPOP", self._key, seconds)
-        connection.read_response()
+        self._connections.ask(lambda line: _answer(line, ("BLPOP", self._key, seconds)))
 
 
 def script(redis: "Redis", name: str) -> StoredScript:

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import structlog
 from redis import Redis
+from redis.exceptions import ResponseError
 
 from app.domain.acceptance import StoreUnavailable
 from app.domain.failures import Failure
@@ -32,7 +33,7 @@ from app.domain.turn import (
 from app.storage import keys
 from app.storage.availability import availability
 from app.storage.pacing import KommoPace
-from app.storage.scripts import script
+from app.storage.scripts import collect_answers, script
 from app.storage.sealing import Sealer
 from app.storage.turn_record import turn_of
 from app.storage.usage import usage_arguments
@@ -155,21 +156,24 @@ class RedisTurns:
         """Change a held turn and prolong the lease.
 
         Raises TurnLost when another worker holds it, or when it stands elsewhere than expected, and GateClosed.
+        A change that closes the turn is told and not waited for: there is nothing left to do. Should it not come
+        about, the lease runs out, and another worker finds at Kommo that the call had arrived.
         """
         now = self._now()
-        parameters = self._parameters(hold, turn, change, now)
         sealed = {name: self._sealer.seal(text) for name, text in change.sealed.items()}
+        told = [
+            keys.turn(hold.request_id),
+            keys.line(turn.account_id, turn.line or ""),
+            keys.conversation(turn.account_id, turn.line or ""),
+            keys.past_conversations(turn.account_id, turn.line or ""),
+        ]
+        parameters = json.dumps(self._parameters(hold, turn, change, now))
+        args = [parameters, *_pairs({**change.fields, **sealed})]
         with availability():
-            outcome, *rest = self._advance(
-                keys=[
-                    keys.turn(hold.request_id),
-                    keys.line(turn.account_id, turn.line or ""),
-                    keys.conversation(turn.account_id, turn.line or ""),
-                    keys.past_conversations(turn.account_id, turn.line or ""),
-                ],
-                args=[json.dumps(parameters), *_pairs({**change.fields, **sealed})],
-                lasting=change.leave or change.status is Status.ASKING,
-            )
+            if change.close:
+                self._advance.tell(told, args, _hearing(hold.request_id))
+                return Advanced(turn.remaining, watched=False, departure=None)
+            outcome, *rest = self._advance(told, args, lasting=change.leave or change.status is Status.ASKING)
         if outcome == b"lost":
             raise TurnLost(hold.request_id)
         if outcome == b"gate":
@@ -180,19 +184,24 @@ class RedisTurns:
         departure = Departure(egress.decode(), wait / 1_000_000) if egress else None
         return Advanced(int(left), bool(watched), departure)
 
-    def begun(self, hold: Hold, answer_id: str, gate: str | None = None) -> None:
+    def begun(self, hold: Hold, attempt: int, answer_id: str, gate: str | None = None) -> None:
         """Remember which response or run will hold the answer of a turn that is asking, and prolong the lease.
 
-        gate: fingerprint of a key that OpenAI has begun to answer again. Raises TurnLost.
+        gate: fingerprint of a key that OpenAI has begun to answer again. Without one it is told and not waited for: a
+        turn that is lost finds out at its next change.
         """
         now = self._now()
+        args = (hold.request_id, hold.token, now, now + self._lease_ms, attempt, answer_id, gate or "")
         with availability():
-            ours = self._begun(
-                keys=[keys.turn(hold.request_id)],
-                args=[hold.request_id, hold.token, now, now + self._lease_ms, answer_id, gate or ""],
-            )
-        if not ours:
-            raise TurnLost(hold.request_id)
+            if gate:  # others wait behind it
+                self._begun([keys.turn(hold.request_id)], args)
+            else:
+                self._begun.tell([keys.turn(hold.request_id)], args, _hearing(hold.request_id))
+
+    def collect_answers(self) -> None:
+        """Hear what became of what was told."""
+        with availability():
+            collect_answers(self._redis)
 
     def _parameters(self, hold: Hold, turn: Turn, change: Change, now: int) -> dict[str, Any]:
         """What lua/advance.lua is told: only what this change has."""
@@ -279,6 +288,19 @@ class RedisTurns:
 
     def _now(self) -> int:
         return int(self._clock() * 1000)
+
+
+def _hearing(request_id: str) -> Callable[[Any], None]:
+    """Hears what became of a change that nobody waited for."""
+
+    def heard(answer: Any) -> None:
+        if isinstance(answer, ResponseError):
+            # Its lease runs out, and a worker goes on from the record.
+            log.warning("step_refused", turn_id=request_id, kind=type(answer).__name__, code=str(answer).split(" ")[0])
+        elif answer in (0, [b"lost"]):
+            log.info("turn_lost", turn_id=request_id)
+
+    return heard
 
 
 def contact_spans(account_id: int, line: str | None, limits: Iterable[ContactLimit]) -> list[dict[str, Any]]:

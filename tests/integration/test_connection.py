@@ -38,7 +38,7 @@ def test_the_web_client_gives_up_on_a_hung_server_in_little_more_than_a_second(s
         client.ping()
         os.kill(server.pid, signal.SIGSTOP)
         began = time.monotonic()
-        with pytest.raises(redis.TimeoutError):
+        with pytest.raises(redis.ConnectionError):
             client.ping()
         assert time.monotonic() - began < 1.8
 

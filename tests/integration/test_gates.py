@@ -220,7 +220,7 @@ def test_what_the_probe_tells_lets_others_pass(rush: Rush, how: str) -> None:
     (probe,) = rush.pass_time(1.4)
     match how:
         case "begun":
-            rush.store.turns.begun(rush.in_hand[probe].hold, "resp_1", GATE)
+            rush.store.turns.begun(rush.in_hand[probe].hold, 1, "resp_1", GATE)
         case "answered":
             rush.store.advance(rush.in_hand[probe], HOLDS)
         case "free":

@@ -98,6 +98,7 @@ class Till:
             with pytest.raises(TurnLost):
                 self.turns.advance(hold, turn, decision)
         self.turns.advance(hold, turn, Change(expect=DECIDED, status=Status.DELIVERED, close=True))
+        self.turns.collect_answers()
 
     def figures(self, period: str | None = None) -> Counters:
         return self.ledger.counters(self.account, period or self.period)
@@ -421,6 +422,7 @@ for place in range(50):
         turn = taking.read(taking.one(hold)).turn
         turns.advance(hold, turn, Change(expect=UNDECIDED, status=Status.ANSWERED, charge="settle"))
         turns.advance(hold, turn, Change(expect=DECIDED, status=Status.DELIVERED, close=True))
+turns.collect_answers()
 os.write(1, b"%d " % accepted)
 """
 

@@ -1,8 +1,10 @@
 """The turns of one company on a real Redis, with the clock of the service in the hands of the test."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import redis
+from structlog.testing import capture_logs
 
 from app.domain.answers import Conversation
 from app.domain.failures import Failure
@@ -111,7 +113,21 @@ class Store:
 
     def changed(self, taken: Taken, change: Change) -> Advanced:
         """Change a held turn, known as it stands."""
-        return self.turns.advance(taken.hold, self.turns.read(taken.hold.request_id) or taken.turn, change)
+        advanced = self.turns.advance(taken.hold, self.turns.read(taken.hold.request_id) or taken.turn, change)
+        self.turns.collect_answers()  # what is told is there
+        return advanced
+
+    def begun(self, taken: Taken, answer_id: str, attempt: int = 1) -> None:
+        """OpenAI has begun to answer a held turn."""
+        self.turns.begun(taken.hold, attempt, answer_id)
+        self.turns.collect_answers()
+
+    def told_in_vain(self, taken: Taken, tell: Callable[[], object]) -> bool:
+        """Whether what is told and not waited for came from somebody who has lost the turn."""
+        with capture_logs() as logs:
+            tell()
+            self.turns.collect_answers()
+        return {"event": "turn_lost", "turn_id": taken.hold.request_id, "log_level": "info"} in logs
 
     def finish(self, new: NewTurn, decision: Change = ANSWERED) -> None:
         """Bring a turn to its end."""

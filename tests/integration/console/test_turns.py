@@ -49,6 +49,7 @@ class Desk:
         held.departure()
         self.store.clock.seconds += 0.25
         self.close(held, how)
+        self.store.turns.collect_answers()
         return new.request_id
 
     def answer(self, held: HeldTurn) -> None:

@@ -186,9 +186,10 @@ class FakeTurns:
             self.let_go = True
         return Advanced(self.remaining, watched, self._departure() if change.leave else None)
 
-    def begun(self, hold: Hold, answer_id: str, gate: str | None = None) -> None:
+    def begun(self, hold: Hold, attempt: int, answer_id: str, gate: str | None = None) -> None:
         assert self.turn is not None
         assert not self.let_go, "a worker changed a turn that it had let go of"
+        assert attempt == self.turn.attempts
         if self.lost_at == "answer_begun" or self.turn.status is not Status.ASKING:
             raise TurnLost(hold.request_id)
         self.story.append(("answer_begun", {"answer_id": answer_id}))
