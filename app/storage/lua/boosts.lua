@@ -49,11 +49,18 @@ local function lose(account, period, at, member, kind)
   end
 end
 
--- Boosts whose time is over lose what is left of them; looking for them costs one command while there are none.
+-- Boosts whose time is over lose what is left of them. Returns what is left of all others. Only an account that ever had
+-- a boost is looked through.
 local function expire_boosts(account, period, at)
-  for _, member in ipairs(redis.call('ZRANGEBYSCORE', boosts_of(account), '-inf', at)) do
+  local left = redis.call('HGET', lefts_of(account), '*')
+  if not left then
+    return 0
+  end
+  local over = redis.call('ZRANGEBYSCORE', boosts_of(account), '-inf', at)
+  for _, member in ipairs(over) do
     lose(account, period, at, member, 'expire')
   end
+  return #over > 0 and left_of_boosts(account) or tonumber(left)
 end
 
 local function burn(account, quota_key, wanted)

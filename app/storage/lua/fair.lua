@@ -19,9 +19,10 @@ local function wait_at(place, account, turn_id, accepted_at)
   redis.call('ZADD', place .. ':' .. account, accepted_at, turn_id)
   local score = redis.call('ZSCORE', place, account)
   if not score then
-    local now = tonumber(redis.call('GET', place .. ':round') or 0)
-    local next_round = tonumber(redis.call('ZSCORE', place .. ':served', account) or 0)
-    stand(place, account, math.max(now, next_round), accepted_at)
+    -- Who was served stands beside a round and goes with it.
+    local now = redis.call('GET', place .. ':round')
+    local next_round = now and redis.call('ZSCORE', place .. ':served', account)
+    stand(place, account, math.max(now or 0, next_round or 0), accepted_at)
   elseif redis.call('ZRANGE', place .. ':' .. account, 0, 0)[1] == turn_id then
     stand(place, account, math.floor(score / ROUND), accepted_at)
   end

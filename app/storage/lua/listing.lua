@@ -28,14 +28,14 @@ local function list_for(list, turn_id, now, kept)
   redis.call('PEXPIRE', list, kept)
 end
 
--- lead, line: nil where the turn has none. retention_days: of the account, nil where it has no time of its own.
+-- lead, line: empty where the turn has none. retention_days: of the account, nil where it has no time of its own.
 local function list_accepted(account, lead, line, turn_id, now, retention_days)
   redis.call('ZADD', ALL_TURNS, now, turn_id)
   local kept = math.max(31, tonumber(retention_days or 0) + 1) * 86400000
-  if lead then
+  if lead ~= '' then
     list_for(list_of_lead(account, lead), turn_id, now, kept)
   end
-  if line then
+  if line ~= '' then
     list_for(list_of_contact(account, line), turn_id, now, kept)
   end
 end

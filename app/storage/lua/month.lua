@@ -4,20 +4,26 @@
 -- was used beyond the present allowance has burnt boosts, also after a change of plan. A month that has used more than a
 -- smaller plan and all boosts give has nothing left; the ledger's sum is then below zero.
 
+-- The figures of a month. granted: whether it has an allowance yet.
 local function figures(account, period)
   local found = redis.call('HMGET', quota_of(account, period), 'allowance', 'used', 'reserved', 'boosted')
-  return tonumber(found[1] or 0), tonumber(found[2] or 0), tonumber(found[3] or 0), tonumber(found[4] or 0)
+  return {granted = found[1] and true, allowance = tonumber(found[1] or 0), used = tonumber(found[2] or 0),
+    reserved = tonumber(found[3] or 0), boosted = tonumber(found[4] or 0)}
+end
+
+-- boosts: what is left of all of them.
+local function left_of(month, boosts)
+  return math.max(0, month.allowance + month.boosted + boosts - month.used - month.reserved)
 end
 
 local function remaining(account, period)
-  local allowance, used, reserved, boosted = figures(account, period)
-  return math.max(0, allowance + boosted + left_of_boosts(account) - used - reserved)
+  return left_of(figures(account, period), left_of_boosts(account))
 end
 
--- Let the boosts carry what the allowance does not, and no more.
-local function rebalance(account, period, at)
-  local allowance, used, reserved, boosted = figures(account, period)
-  local needed = math.max(0, used + reserved - allowance)
+-- Let the boosts carry what the allowance does not, and no more. month: its figures where they are known.
+local function rebalance(account, period, at, month)
+  month = month or figures(account, period)
+  local needed, boosted = math.max(0, month.used + month.reserved - month.allowance), month.boosted
   if needed == boosted then
     return
   end
@@ -48,28 +54,34 @@ local function plan_in(account_key, plans_key, period)
 end
 
 -- Bring a month up to date before it is used: granted once, recounted when the plan is another, boosts carried over.
+-- Returns its figures and what is left of all boosts.
 local function prepare_month(account, period, at, plan, allowance)
   open_month(account, period, at)
-  expire_boosts(account, period, at)
-  local quota_key = quota_of(account, period)
-  local known = redis.call('HGET', quota_key, 'allowance')
-  if known and tonumber(known) == allowance then
-    return
+  local boosts = expire_boosts(account, period, at)
+  local month = figures(account, period)
+  if month.granted and month.allowance == allowance then
+    return month, boosts
   end
-  if known then
-    write_entry(account, period, at, 'plan_change', '', allowance - tonumber(known), plan)
+  if month.granted then
+    write_entry(account, period, at, 'plan_change', '', allowance - month.allowance, plan)
   else
     write_entry(account, period, at, 'grant', '', allowance, plan)
   end
+  local quota_key = quota_of(account, period)
   redis.call('HSET', quota_key, 'allowance', allowance, 'plan', plan)
   redis.call('PEXPIRE', quota_key, MONTHS_KEPT_MS)
   rebalance(account, period, at)
+  return figures(account, period), left_of_boosts(account)
 end
 
-local function reserve(account, period, at, turn_id, weight, handler)
-  redis.call('HINCRBY', quota_of(account, period), 'reserved', weight)
+-- month: its figures where they are known.
+local function reserve(account, period, at, turn_id, weight, handler, month)
+  local reserved = redis.call('HINCRBY', quota_of(account, period), 'reserved', weight)
   write_entry(account, period, at, 'reserve', turn_id, -weight, handler)
-  rebalance(account, period, at)
+  if month then
+    month.reserved = reserved
+  end
+  rebalance(account, period, at, month)
 end
 
 local function release(account, period, at, turn_id, weight, reason)
@@ -95,15 +107,15 @@ local function note_share(account, used, limit)
 end
 
 local function note_month(account, period)
-  local allowance, used, reserved, boosted = figures(account, period)
-  note_share(account, used + reserved, allowance + boosted + left_of_boosts(account))
+  local month = figures(account, period)
+  note_share(account, month.used + month.reserved, month.allowance + month.boosted + left_of_boosts(account))
 end
 
 -- The marks, in per cent, that the month has crossed and that nobody was told of. A mark is told once a month, and again
 -- when the limit has risen since and is crossed anew. Returns {mark, used, limit} for each.
 local function crossed_marks(account, period, marks)
-  local allowance, used, _, boosted = figures(account, period)
-  local limit = allowance + boosted + left_of_boosts(account)
+  local month = figures(account, period)
+  local used, limit = month.used, month.allowance + month.boosted + left_of_boosts(account)
   local crossed = {}
   note_share(account, used, limit)
   for _, mark in ipairs(marks) do

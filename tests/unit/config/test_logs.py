@@ -5,6 +5,7 @@ import json
 import logging
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -50,6 +51,21 @@ def test_a_line_carries_its_ids_level_time_and_logger(stream: io.StringIO) -> No
         "logger": "app.web",
     }
     assert "request_id" not in second
+
+
+def test_each_line_tells_its_own_moment(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    configure_logs("INFO", "json", stream)
+    last = int(datetime(2026, 12, 31, 23, 59, 59, tzinfo=UTC).timestamp()) * 1_000_000
+    for microseconds in (last + 999_999, last + 1_000_000, last + 1_000_001, last, last + 3_600_500_000):
+        monkeypatch.setattr("time.time_ns", lambda now=microseconds: now * 1000 + 999)
+        structlog.get_logger("app.web").info("told")
+    assert [line["timestamp"] for line in lines(stream)] == [
+        "2026-12-31T23:59:59.999999Z",
+        "2027-01-01T00:00:00.000000Z",
+        "2027-01-01T00:00:00.000001Z",
+        "2026-12-31T23:59:59.000000Z",
+        "2027-01-01T00:59:59.500000Z",
+    ]
 
 
 @pytest.mark.parametrize("name", LIBRARIES)

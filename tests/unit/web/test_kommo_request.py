@@ -78,6 +78,7 @@ def test_what_is_called_json_is_json(mimetype: str) -> None:
         pytest.param("não".encode(), "não", id="unescaped UTF-8"),
         pytest.param(b"a%FFb", "a\ufffdb", id="an invalid byte"),
         pytest.param(b"a\xffb", "a\ufffdb", id="an invalid byte, unescaped"),
+        pytest.param(b"%C3\xc3\xa9%A9", "\ufffdé\ufffd", id="halves of a letter around one that is not escaped"),
         pytest.param(b"a%ED%A0%80b", "a\ufffd\ufffd\ufffdb", id="a surrogate in UTF-8"),
         pytest.param(b"a%00b", "ab", id="a NUL"),
         pytest.param(b"%0D%0A+x+%0A", "\r\n x \n", id="white space is the client's own"),
