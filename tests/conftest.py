@@ -1,6 +1,7 @@
 """Fixtures of every test: a real Redis, and how hypothesis searches."""
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Generator, Iterator
 
 import pytest
 import redis
@@ -13,6 +14,21 @@ hypothesis_settings.register_profile("bytegpt", deadline=None, database=None, ma
 # Each round of `make fuzz` takes this one: more examples, and what repeats one that fails.
 hypothesis_settings.register_profile("fuzz", deadline=None, database=None, max_examples=200, print_blob=True)
 hypothesis_settings.load_profile("bytegpt")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Look for garbage among what tests make, and never again among ten thousand tests and all that they import.
+
+    Going through those takes a third of a second each time, and half of the time that collecting them takes.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.collect()
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """A company with a bot at a service of its own, whose processes a test starts, stops, kills and freezes."""
 
-import requests
+from http.client import HTTPConnection, HTTPException
 
 from app.childprocess import ChildProcess
 from app.domain.turn import Timing
@@ -22,13 +22,18 @@ PATIENCE = 20.0
 class Bakery:
     """A company under test, the service around it, and what its clients say."""
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: Stack, web: ChildProcess | None = None) -> None:
+        """web: of the service, where it runs already."""
         self.stack = stack
         self.company = stack.add_company("Padaria", plan="bakery")
         self.company.kommo.add_bot(recommended_flow(stack.door))
         self.witness = Witness(stack, self.company)
         self.web: ChildProcess
-        self.start_web()
+        self._workers: list[ChildProcess] = []
+        if web is None:
+            self.start_web()
+        else:
+            self.web = web
 
     def start_web(self) -> None:
         """Start the web process; wait until it takes webhooks."""
@@ -36,18 +41,30 @@ class Bakery:
         wait_until(self._takes_webhooks, PATIENCE)
 
     def _takes_webhooks(self) -> bool:
+        connection = HTTPConnection("127.0.0.1", self.stack.port, timeout=2)
         try:
-            return requests.get(f"{self.stack.url}/healthz", timeout=2).status_code == 200
-        except requests.RequestException:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == 200
+        except (OSError, HTTPException):
             return False
+        finally:
+            connection.close()
 
     def worker(self) -> ChildProcess:
         """One more worker that is ready to answer."""
         presence = RedisPresence(self.stack.redis)
         before = set(presence.living())
         (worker,) = self.stack.start("worker")
+        self._workers.append(worker)
         wait_until(lambda: set(presence.living()) - before, PATIENCE)
         return worker
+
+    def close(self) -> None:
+        """Leave the service to another company: without workers, and OpenAI without faults."""
+        for worker in self._workers:
+            worker.kill_group()
+            worker.wait(PATIENCE)
+        self.stack.openai.clear_faults()
 
     def log_of(self, process: ChildProcess) -> str:
         """What this process has printed."""

@@ -63,10 +63,11 @@ def failed_once(failure_text: str) -> End:
 
 
 class Witness:
-    """Looks at the turns of one company."""
+    """Looks at the turns of one company. What stood at OpenAI before it came is none of theirs."""
 
     def __init__(self, stack: Stack, company: Company) -> None:
         self._stack = stack
+        self._stood_before = {*stack.openai.conversation_ids(), *stack.openai.thread_ids()}
         self._company = company
         self._turns = RedisTurns(stack.redis, stack.sealer, TIMING)
         self._ledger = RedisLedger(stack.redis)
@@ -137,9 +138,11 @@ class Witness:
 
     def _said(self) -> Messages:
         """Every message in any conversation or thread, by who said it."""
-        openai = self._stack.openai
-        conversations = [messages_in(openai.conversation_items(each)) for each in openai.conversation_ids()]
-        threads = [openai.thread_messages(each) for each in openai.thread_ids()]
+        openai, before = self._stack.openai, self._stood_before
+        conversations = [
+            messages_in(openai.conversation_items(each)) for each in openai.conversation_ids() if each not in before
+        ]
+        threads = [openai.thread_messages(each) for each in openai.thread_ids() if each not in before]
         return Counter(
             (message["role"], text_of(message["content"])) for place in (*conversations, *threads) for message in place
         )

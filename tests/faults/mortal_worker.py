@@ -351,6 +351,7 @@ class _Nursery:
             os.write(gate, b"." * len(mortals))
             for mortal in mortals:
                 mortal.hear()
+            os.close(gate)
         self._successor = _forked(lambda: run(["worker"]))
         all_mortals = [mortal for mortals, _ in self._generations for mortal in mortals]
         lives = [mortal.life() for mortal in all_mortals]
@@ -382,6 +383,7 @@ class _Nursery:
             process = _forked(partial(_mortal, Moments(fatal, fate, thin, writing), gate, source))
             os.close(writing)
             mortals.append(_Mortal(process, os.fdopen(reading)))
+        os.close(gate)
         return mortals, opener
 
 

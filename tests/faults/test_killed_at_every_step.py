@@ -9,16 +9,15 @@ than their lease, and go on when another one has brought their turns to an end.
 """
 
 from collections.abc import Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 from app.domain.turn import Charge
-from tests.faults.walk import Scenario, Walked, walk
-
-# Each mostly waits for leases to run out.
-WALKS_AT_ONCE = 2
+from tests.faults.ground import Ground
+from tests.faults.walk import Scenario, Walked
 
 PROFILE: dict[str, Any] = {}
 ASSISTANT: dict[str, Any] = {"assistant_id": "asst_walk", "profile": None}
@@ -41,9 +40,7 @@ SLOW = {"name": "slow", "first_byte": 0.1, "total": 0.5}
 SCENARIOS = {
     "profile": Scenario(account=PROFILE, moments=("after take", *RESPONSES)),
     # The conversation stays locked for a while after the response was cut off.
-    "profile, cut off": Scenario(
-        account=PROFILE, fault=SLOW, openai={"lock_linger": 1.0}, thin=True, moments=RESPONSES
-    ),
+    "profile, cut off": Scenario(account=PROFILE, fault=SLOW, lock_linger=1.0, thin=True, moments=RESPONSES),
     "assistant": Scenario(account=ASSISTANT, moments=RUNS),
     # It is still at work when the turn is taken over.
     "assistant, run goes on": Scenario(account=ASSISTANT, fault={**SLOW, "total": 3.5}, thin=True, moments=RUNS),
@@ -109,16 +106,16 @@ Walks = Mapping[str, Future[Walked]]
 
 @pytest.fixture(scope="module")
 def walks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Walks]:
-    """The walks that the tests of this run ask for, on their way."""
+    """The walks that the tests of this run ask for, on their way: two at once, as each mostly waits for leases."""
     tests = [item for item in request.session.items if isinstance(item, pytest.Function)]
-    asked_for = {test.callspec.params["name"] for test in tests if "walks" in test.fixturenames}
-    with ThreadPoolExecutor(WALKS_AT_ONCE) as threads:
-        yield {
-            name: threads.submit(walk, tmp_path_factory.mktemp("walk"), scenario)
-            for name, scenario in SCENARIOS.items()
-            if name in asked_for
+    names = {test.callspec.params["name"] for test in tests if "walks" in test.fixturenames}
+    asked_for = {name: scenario for name, scenario in SCENARIOS.items() if name in names}
+    with ExitStack() as context:
+        grounds = {
+            seconds: context.enter_context(Ground(tmp_path_factory.mktemp("ground"), seconds))
+            for seconds in {scenario.turn_seconds for scenario in asked_for.values()}
         }
-        threads.shutdown(cancel_futures=True)
+        yield {name: grounds[scenario.turn_seconds].later(scenario) for name, scenario in asked_for.items()}
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -42,64 +42,64 @@ PARKED = [told_to_wait_by_openai, told_to_wait_by_kommo]
 
 @pytest.mark.parametrize("parked", PARKED)
 def test_a_worker_killed_when_its_turn_waits_takes_nothing_with_it(
-    bakery: Bakery, parked: Callable[[Bakery], tuple[Client, SentWebhook]]
+    new_bakery: Bakery, parked: Callable[[Bakery], tuple[Client, SentWebhook]]
 ) -> None:
-    worker = bakery.worker()
-    client, webhook = parked(bakery)
+    worker = new_bakery.worker()
+    client, webhook = parked(new_bakery)
     worker.kill_group()
     assert worker.wait(PATIENCE)
 
-    bakery.worker()
-    bakery.wait_for_the_end()
-    assert bakery.witness.end_of(client, webhook, reply("Quanto custa?")) == answered_once(reply("Quanto custa?"))
+    new_bakery.worker()
+    new_bakery.wait_for_the_end()
+    assert new_bakery.witness.end_of(client, webhook, reply("Quanto custa?")) == answered_once(reply("Quanto custa?"))
     # Nobody was lost with it, so nothing had to be looked for.
-    assert bakery.witness.turn(webhook).claims == 1
-    assert bakery.witness.step_at(webhook, "put_back") is None
-    assert bakery.witness.used_and_reserved() == (1, 0)
-    assert bakery.witness.left_behind() == []
+    assert new_bakery.witness.turn(webhook).claims == 1
+    assert new_bakery.witness.step_at(webhook, "put_back") is None
+    assert new_bakery.witness.used_and_reserved() == (1, 0)
+    assert new_bakery.witness.left_behind() == []
 
 
 @pytest.mark.parametrize("parked", PARKED)
 def test_a_worker_that_is_stopped_does_not_wait_for_turns_that_wait(
-    bakery: Bakery, parked: Callable[[Bakery], tuple[Client, SentWebhook]]
+    new_bakery: Bakery, parked: Callable[[Bakery], tuple[Client, SentWebhook]]
 ) -> None:
-    worker = bakery.worker()
-    client, webhook = parked(bakery)
+    worker = new_bakery.worker()
+    client, webhook = parked(new_bakery)
     asked_to_leave = time.monotonic()
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(PATIENCE)
     assert worker.returncode == 0
     assert time.monotonic() - asked_to_leave < WAIT
-    assert bakery.witness.turn(webhook).status in (Status.ASKING, Status.ANSWERED)
+    assert new_bakery.witness.turn(webhook).status in (Status.ASKING, Status.ANSWERED)
 
-    bakery.worker()
-    bakery.wait_for_the_end()
-    assert bakery.witness.end_of(client, webhook, reply("Quanto custa?")) == answered_once(reply("Quanto custa?"))
+    new_bakery.worker()
+    new_bakery.wait_for_the_end()
+    assert new_bakery.witness.end_of(client, webhook, reply("Quanto custa?")) == answered_once(reply("Quanto custa?"))
 
 
-def test_a_second_sigterm_leaves_waiting_turns_where_they_are_and_gives_back_the_others(bakery: Bakery) -> None:
-    worker = bakery.worker()
-    client, webhook = told_to_wait_by_kommo(bakery)
-    bakery.stack.openai.fault("slow", message="devagar", first_byte=0.1, total=15.0)
-    other = bakery.client(2)
-    held = bakery.say(other, "devagar")
-    bakery.wait_until_openai_is_asked("devagar")
+def test_a_second_sigterm_leaves_waiting_turns_where_they_are_and_gives_back_the_others(new_bakery: Bakery) -> None:
+    worker = new_bakery.worker()
+    client, webhook = told_to_wait_by_kommo(new_bakery)
+    new_bakery.stack.openai.fault("slow", message="devagar", first_byte=0.1, total=15.0)
+    other = new_bakery.client(2)
+    held = new_bakery.say(other, "devagar")
+    new_bakery.wait_until_openai_is_asked("devagar")
     worker.send_signal(signal.SIGTERM)
-    bakery.worker()
+    new_bakery.worker()
     assert not worker.wait(0)
-    bakery.stack.openai.clear_faults()
+    new_bakery.stack.openai.clear_faults()
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(PATIENCE)
     assert worker.returncode == 0
 
-    bakery.wait_for_the_end()
+    new_bakery.wait_for_the_end()
     replies = [reply("Quanto custa?"), reply("devagar")]
-    ends = bakery.witness.ends_of([(client, webhook, replies[0]), (other, held, replies[1])])
+    ends = new_bakery.witness.ends_of([(client, webhook, replies[0]), (other, held, replies[1])])
     assert ends == [answered_once(text) for text in replies]
-    assert bakery.witness.step_at(webhook, "put_back") is None
-    assert bakery.witness.step_at(held, "put_back") is not None
-    assert (bakery.witness.turn(webhook).claims, bakery.witness.turn(held).claims) == (1, 2)
-    assert bakery.witness.used_and_reserved() == (2, 0)
+    assert new_bakery.witness.step_at(webhook, "put_back") is None
+    assert new_bakery.witness.step_at(held, "put_back") is not None
+    assert (new_bakery.witness.turn(webhook).claims, new_bakery.witness.turn(held).claims) == (1, 2)
+    assert new_bakery.witness.used_and_reserved() == (2, 0)
 
 
 # Two calls a second: what is ready together leaves over some seconds.

@@ -4,20 +4,16 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import chain
-from pathlib import Path
 from typing import Any, Literal
 
 from app.domain.failures import Failure
 from app.storage import keys
 from app.storage.gates import RedisGates
-from app.storage.scripts import script
 from sandbox.flows import recommended_flow
 from sandbox.kommo_chat import Client
-from sandbox.kommo_server import KommoSimulator
 from sandbox.kommo_webhook import SentWebhook
 from sandbox.stack import Company, Stack
 from tests.faults.evidence import End, Witness, answered_once, failed_once, request_id
-from tests.faults.mortal_worker import SCRIPTS
 from tests.faults.nursery import Fate, Generation, Life, Nursery, Source
 from tests.waiting import wait_until
 
@@ -27,8 +23,6 @@ WAVE, THIN_WAVE = 50, 30
 TURN_SECONDS = 10
 # Where two workers die one after the other.
 LONGER_TURN_SECONDS = 14
-# A rate at which every call may leave at once.
-SETTINGS = {"DELIVERY_PATIENCE": "20", "KOMMO_RATE": "100000", "KOMMO_ACCOUNT_RATE": "100000"}
 PATIENCE = 25.0
 REQUESTS = 1000
 # Seconds for which nobody may use the key, or call Kommo, where a scenario says so.
@@ -41,7 +35,8 @@ NEVER = "never"
 class Scenario:
     """One kind of turn, and what becomes of its workers.
 
-    account: fields of the company's account. openai: how OpenAI behaves (Behaviour). fault: what goes wrong there.
+    account: fields of the company's account.
+    lock_linger: for how long OpenAI keeps a conversation locked (Behaviour). fault: what goes wrong there.
     line: a second message of the same contact waits in line behind each.
     thin: a thin walk, of a turn whose steps are for the most part those of another walk.
     waits: for what a turn must wait after its first worker: its key, or the moment of its call.
@@ -54,7 +49,7 @@ class Scenario:
     """
 
     account: Mapping[str, Any]
-    openai: Mapping[str, Any] = field(default_factory=dict)
+    lock_linger: float = 0.0
     fault: Mapping[str, Any] | None = None
     line: bool = False
     thin: bool = False
@@ -65,6 +60,11 @@ class Scenario:
     before: str | None = None
     sent_after_all: str | None = None
     moments: tuple[str, ...] = ()
+
+    @property
+    def turn_seconds(self) -> int:
+        """How long a turn may take."""
+        return LONGER_TURN_SECONDS if self.before or self.waits else TURN_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,23 +112,9 @@ class Walked:
         return [life for life in self.lives if life.ended == "in peace"]
 
 
-def patient_kommo() -> KommoSimulator:
-    """Kommo, where the door may take its time while so many workers start."""
-    return KommoSimulator(rate=None, webhook_timeout=10)
+class Walk:
+    """One walk, on a ground that nobody else walks on at the same time."""
 
-
-def walk(directory: Path, scenario: Scenario) -> Walked:
-    """Walk through one kind of turn with a service of its own."""
-    seconds = LONGER_TURN_SECONDS if scenario.before or scenario.waits else TURN_SECONDS
-    with (
-        Stack(directory, settings={**SETTINGS, "TURN_DEADLINE": str(seconds)}, kommo=patient_kommo()) as stack,
-        Nursery(stack.environment, directory / "workers.log") as nursery,
-    ):
-        stack.start("web")
-        return _Walk(stack, nursery, scenario).run()
-
-
-class _Walk:
     def __init__(self, stack: Stack, nursery: Nursery, scenario: Scenario) -> None:
         self._stack = stack
         self._nursery = nursery
@@ -136,8 +122,6 @@ class _Walk:
         self._walked = Walked()
         self._company = self._new_company()
         self._witness = Witness(stack, self._company)
-        for name in SCRIPTS:
-            stack.redis.script_load(script(stack.redis, name).source)
 
     def run(self) -> Walked:
         """End a worker at every moment there is."""
@@ -163,9 +147,9 @@ class _Walk:
             generations.insert(0, Generation([scenario.before or NEVER] * len(moments)))
         self._nursery.breed(generations, fate=scenario.fate, thin=scenario.thin)
         self._stack.wait_until_ready()
-        self._stack.openai.configure(**self._scenario.openai)
-        if self._scenario.fault:
-            self._stack.openai.fault(**self._scenario.fault)
+        self._stack.openai.configure(lock_linger=scenario.lock_linger)
+        if scenario.fault:
+            self._stack.openai.fault(**scenario.fault)
         self._hold_up()
         chats = [list(self._begin(moment)) for moment in moments]
         lives = self._nursery.release()

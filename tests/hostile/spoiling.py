@@ -2,9 +2,9 @@
 
 import json
 import random
+import string
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from urllib.parse import quote_from_bytes
 
 from tests.hostile.odd_values import (
     BODIES,
@@ -26,6 +26,8 @@ from tests.hostile.odd_values import (
 Pairs = tuple[tuple[bytes, bytes], ...]
 # The most that ways on top of each other make of a request: an oversized body forty times over, twice, is 15 GB.
 MOST_BYTES = 40_000_000
+# What a form may hold as it is.
+_PLAIN = f"{string.ascii_letters}{string.digits}_.-~/".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,15 @@ class Request:
 
 def written(pairs: Pairs) -> bytes:
     """A form or a query."""
-    return "&".join(f"{quote_from_bytes(key)}={quote_from_bytes(value)}" for key, value in pairs).encode()
+    return b"&".join(_quoted(key) + b"=" + _quoted(value) for key, value in pairs)
+
+
+def _quoted(text: bytes) -> bytes:
+    """As urllib's quote_from_bytes writes it, which takes seconds for what is oversized."""
+    odd = set(text.translate(None, _PLAIN))
+    for byte in sorted(odd, key=b"%".__contains__, reverse=True):  # "%" first: it stands in what the others become
+        text = text.replace(bytes((byte,)), b"%%%02X" % byte)
+    return text
 
 
 def _put(request: Request, chance: random.Random, values: tuple[bytes, ...]) -> Request:
