@@ -4,7 +4,7 @@ Only one of its threads computes, the one that has the interpreter. Where that p
 wakes up a core and leaves its caches behind: up to a third of all that a turn or a webhook costs. The kernel does not
 know that a second core is of no use to them. Which core it is changes when others need it more: by what all of the
 machine uses of each, so that processes that know nothing of each other stay apart, in containers too. Where the system
-has no such thing, or lends one core only, nothing is done.
+has no such thing, hides it, or lends one core only, nothing is done.
 """
 
 import os
@@ -16,6 +16,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import structlog
+
+log = structlog.get_logger(__name__)
 
 # Seconds between two looks, at random: those who share a core must not leave it in the same moment.
 SOONEST_LOOK, LATEST_LOOK = 1.0, 3.0
@@ -54,17 +58,26 @@ class OneCore(threading.Thread):
         self._present = 0
 
     def start(self) -> None:
-        """Move to a core, and begin to look."""
-        if len(self._cores) < 2:
-            return
+        """Move to a core, and begin to look; do nothing where there is no choice or nothing to go by."""
         try:
-            self._move(_core_of_now() if self._number is None else self._cores[self._number % len(self._cores)])
-        except PermissionError:
-            return  # some containers forbid it
+            if len(self._cores) < 2 or set(self._ticks().used) != set(self._cores):
+                return
+            self._move({_core_of_now() if self._number is None else self._cores[self._number % len(self._cores)]})
+        except OSError as error:  # a container or a sandbox may hide the figures, or forbid to move
+            log.info("no_core_of_its_own", reason=type(error).__name__)
+            return
         super().start()
 
     def run(self) -> None:
-        """Look until the process ends."""
+        """Look until the process ends, or until the system does not let it any more."""
+        try:
+            self._look_and_move()
+        except OSError as error:
+            log.warning("no_core_of_its_own", reason=type(error).__name__)
+            with suppress(OSError):
+                self._move(set(self._cores))
+
+    def _look_and_move(self) -> None:
         before, liked = self._ticks(), self._present
         while True:
             time.sleep(random.uniform(SOONEST_LOOK, LATEST_LOOK))  # noqa: S311 - no secret
@@ -72,16 +85,16 @@ class OneCore(threading.Thread):
             better = better_core(before, after, self._present)
             # At two looks in a row: what lasts a second is over when the move has been made.
             if better == liked != self._present:
-                self._move(better)
+                self._move({better})
             before, liked = after, better
 
-    def _move(self, core: int) -> None:
+    def _move(self, cores: set[int]) -> None:
         # Twice: a thread that was started meanwhile is where the one was that started it.
         for _ in range(2):
             for thread in os.listdir("/proc/self/task"):
                 with suppress(ProcessLookupError):  # it has ended
-                    os.sched_setaffinity(int(thread), {core})
-        self._present = core
+                    os.sched_setaffinity(int(thread), cores)
+        self._present = min(cores)
 
     def _ticks(self) -> Ticks:
         """What /proc/stat says of our cores (proc(5)): user, nice, system, idle, iowait, irq, softirq, steal."""

@@ -20,8 +20,9 @@ class HeldTurn:
     """The turn and the store behind it. prices: what its answer is counted with. clock: seconds since the epoch.
 
     Every method is one compare-and-set and raises TurnLost when another worker has taken the turn over, and
-    StoreUnavailable when Redis is away. In both cases the caller stops: whoever holds the turn goes on. Parked says
-    that the turn now waits without a worker: the caller stops too.
+    StoreUnavailable when Redis is away. In both cases the caller stops: whoever holds the turn goes on. Only
+    answer_begun and closed may find out neither. Parked says that the turn now waits without a worker: the caller
+    stops too.
     """
 
     def __init__(

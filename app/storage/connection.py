@@ -96,7 +96,7 @@ class _KernelTimed(_Base):
 
     Python's own limit makes two calls of each: one that waits, and one that reads or writes. Each lets another thread
     have the interpreter, and with hundreds of them to come back costs more than the call. What takes too long is a
-    redis.ConnectionError then.
+    redis.ConnectionError then, also where a single read was to wait without end.
     """
 
     def _connect(self) -> socket.socket:

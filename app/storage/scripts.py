@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary, proxy
 
 from hiredis import pack_command
 from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 from redis.typing import EncodableT
 
@@ -20,6 +21,8 @@ from app.storage.lasting import lasting_answer
 
 # So many answers may be owed on one connection before they are read.
 MOST_OWED = 16
+# Seconds in which whoever comes by for answers must be able to read the next one; much less than a lease.
+ANSWERS_WITHIN = 1.0
 
 _MONEY = ("ledger", "boosts", "month")
 _QUEUE = ("fair", "queue", "jobs", "holding")
@@ -120,6 +123,15 @@ class _Line:
         while self.owes:
             self.ask(_Line._read_all_owed)
 
+    def answers_soon(self) -> bool:
+        """Whether the answers come before a lease would run out; a connection that is broken answers nothing."""
+        if not self._owed or not self._connection.is_connected:
+            return True
+        try:
+            return bool(self._connection.can_read(timeout=ANSWERS_WITHIN))
+        except RedisConnectionError:
+            return False
+
     def send(self, *commands: tuple[EncodableT, ...]) -> None:
         """Send commands, in this order and at once. Raises redis.RedisError."""
         # redis-py's own way to pack looks at every argument in Python first; hiredis calls a tuple of any length one of
@@ -197,20 +209,24 @@ class _Connections:
             self._idle.append(line)
 
     def collect(self) -> None:
-        """Read the answers to what was told."""
-        for line in list(self._idle):
-            if line.owes:
-                self._collect_from(line)
+        """Read the answers to what was told. Raises redis.RedisError.
 
-    def _collect_from(self, line: _Line) -> None:
-        try:
-            self._idle.remove(line)
-        except ValueError:
-            return  # somebody uses it, and reads them on the way
-        try:
-            line.collect()
-        finally:
-            self._idle.appendleft(line)
+        Where one line is dead, others are: a firewall has forgotten them, or the server has gone without a word. To
+        wait for each would take longer than a lease, so all are broken off, and what was told is told again.
+        """
+        alive = True
+        for line in [line for line in list(self._idle) if line.owes]:
+            try:
+                self._idle.remove(line)
+            except ValueError:
+                continue  # somebody uses it, and reads them on the way
+            try:
+                alive = alive and line.answers_soon()
+                if not alive:
+                    line.drop()
+                line.collect()
+            finally:
+                self._idle.appendleft(line)
 
     def _taken(self) -> _Line:
         if self._process != os.getpid():

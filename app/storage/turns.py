@@ -293,8 +293,9 @@ def _hearing(request_id: str) -> Callable[[Any], None]:
 
     def heard(answer: Any) -> None:
         if isinstance(answer, ResponseError):
-            # Its lease runs out, and a worker goes on from the record.
-            log.warning("step_refused", turn_id=request_id, kind=type(answer).__name__, code=str(answer).split(" ")[0])
+            # Its lease runs out, and a worker goes on from the record. redis-py takes the code from what it knows.
+            code = str(answer).split(" ")[0] if type(answer) is ResponseError else type(answer).__name__
+            log.warning("step_refused", turn_id=request_id, code=code)
         elif answer in (0, [b"lost"]):
             log.info("turn_lost", turn_id=request_id)
 

@@ -281,6 +281,28 @@ def test_the_id_of_an_answer_that_is_told_too_late_is_only_noted(store: Store, m
     assert store.steps(new)[-1] == "answer_begun"
 
 
+def test_what_is_told_again_after_a_while_takes_nothing_back_that_came_since(store: Store) -> None:
+    taken = store.take(new := store.accept())
+    store.advance(taken, replace(ASKING, fields={"attempts": 1}))
+    began = store.clock.seconds
+    store.clock.seconds += 5
+    store.turns.renew([taken.hold])
+    prolonged = store.look_at(new)
+    store.clock.seconds = began
+    store.begun(taken, "resp_1")
+    assert store.look_at(new) == prolonged + 5  # on a clock that stands 5 seconds back
+
+
+def test_the_id_of_an_answer_is_noted_after_the_turn_was_let_go_of(store: Store) -> None:
+    taken = store.take(new := store.accept())
+    store.advance(taken, replace(ASKING, fields={"attempts": 1}))
+    store.advance(taken, FAILED)
+    store.advance(taken, DELIVERED)
+    assert not store.told_in_vain(taken, lambda: store.begun(taken, "resp_1"))
+    assert store.steps(new)[-1] == "answer_begun"
+    assert store.redis.zscore(keys.open_turns(), new.request_id) is None
+
+
 def test_a_renewed_lease_does_not_run_out(store: Store) -> None:
     taken = store.take(store.accept())
     store.clock.seconds += TIMING.lease - 1

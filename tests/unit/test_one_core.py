@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from typing import NoReturn
 
 import pytest
 
@@ -61,9 +62,9 @@ def moves(monkeypatch: pytest.MonkeyPatch, looks: list[int]) -> list[int]:
             return core
         raise Ended
 
-    def move(core: int) -> None:
-        moved.append(core)
-        kept._present = core
+    def move(cores: set[int]) -> None:
+        (kept._present,) = cores
+        moved.append(kept._present)
 
     monkeypatch.setattr(one_core, "better_core", look)
     monkeypatch.setattr("time.sleep", lambda _: None)
@@ -117,3 +118,39 @@ def test_a_process_without_a_number_stays_on_one_core_too(cores: list[int]) -> N
 
 def test_a_process_with_one_core_is_left_alone(cores: list[int]) -> None:
     assert set(affinities(1, cores[:1])) == {str(cores[:1])}
+
+
+@pytest.mark.parametrize("hidden", ["all of it", "some cores", "the permission"])
+def test_where_the_system_does_not_play_along_nothing_is_done(
+    monkeypatch: pytest.MonkeyPatch, cores: list[int], hidden: str
+) -> None:
+    def refuse(*_: object) -> NoReturn:
+        raise PermissionError
+
+    kept = OneCore(0)
+    monkeypatch.setattr(kept, "_cores", [*cores, 10_000])
+    used = dict.fromkeys(cores if hidden == "some cores" else kept._cores, 0.0)
+    monkeypatch.setattr(kept, "_ticks", refuse if hidden == "all of it" else lambda: ticks(used))
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    kept.start()
+    assert not kept.is_alive()
+    assert sorted(os.sched_getaffinity(0)) == cores
+
+
+def test_a_process_that_may_not_look_any_more_goes_everywhere_again(
+    monkeypatch: pytest.MonkeyPatch, cores: list[int]
+) -> None:
+    looks = iter([ticks({0: 0.0})])
+    moved: list[set[int]] = []
+
+    def look() -> Ticks:
+        for found in looks:
+            return found
+        raise FileNotFoundError
+
+    kept = OneCore()
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr(kept, "_ticks", look)
+    monkeypatch.setattr(kept, "_move", moved.append)
+    kept.run()
+    assert moved == [set(cores)]

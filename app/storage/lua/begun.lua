@@ -12,18 +12,21 @@
 
 local turn_id, token, now, lease_until, attempt, answer_id, gate = unpack(ARGV)
 local found = redis.call('HMGET', KEYS[1], 'owner', 'status', 'answer_id', 'attempts')
-if found[1] ~= token then
+if not found[2] or found[1] and found[1] ~= token then
   return 0
 end
 -- A client of Redis that lost our answer says the same again.
 if found[3] ~= answer_id then
   add_step(turn_id, tonumber(now), 'answer_begun', {answer_id = answer_id})
-  if found[2] == 'asking' and found[4] == attempt then
+  if found[1] and found[2] == 'asking' and found[4] == attempt then
     redis.call('HSET', KEYS[1], 'answer_id', answer_id)
   end
 end
 if gate ~= '' then
   gate_holds(gate, tonumber(now))
 end
-redis.call('ZADD', OPEN_KEY, lease_until, turn_id)
+-- Told again after a while, it must not take back what was prolonged since, nor open a turn that was let go of.
+if found[1] then
+  redis.call('ZADD', OPEN_KEY, 'XX', 'GT', lease_until, turn_id)
+end
 return 1

@@ -2,10 +2,14 @@
 
 import os
 import signal
+import socket
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import pytest
 import redis
@@ -13,9 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.exceptions import ResponseError
 
+from app.storage import scripts
 from app.storage.connection import connect
 from app.storage.embedded import EmbeddedRedis
-from app.storage.scripts import MOST_OWED, StoredScript, collect_answers
+from app.storage.scripts import ANSWERS_WITHIN, MOST_OWED, StoredScript, collect_answers
 from tests.waiting import wait_until
 
 SAY = "return ARGV[1]"
@@ -116,6 +121,74 @@ def test_telling_does_not_wait_for_a_server_that_hangs(teller: Teller, server: E
     finally:
         os.kill(server.pid, signal.SIGCONT)
     wait_until(lambda: teller.told() == [b"one"])
+
+
+class Firewall:
+    """Between a client and a server; what it has forgotten goes nowhere any more, and nobody is told."""
+
+    def __init__(self, port: int) -> None:
+        self._server = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._known: list[bool] = []
+        self._ends: list[socket.socket] = [self._listener]
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def forget(self) -> None:
+        """All connections that there are."""
+        self._known[:] = [False] * len(self._known)
+
+    def close(self) -> None:
+        """End everything."""
+        for end in self._ends:
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+            end.close()
+        for thread in self._threads:
+            thread.join(10)
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                near, _ = self._listener.accept()
+            except OSError:
+                return
+            far = socket.create_connection(("127.0.0.1", self._server))
+            self._known.append(True)
+            self._ends += [near, far]
+            for ends in ((near, far), (far, near)):
+                self._threads.append(threading.Thread(target=self._pass_on, args=(*ends, len(self._known) - 1)))
+                self._threads[-1].start()
+
+    def _pass_on(self, source: socket.socket, target: socket.socket, number: int) -> None:
+        with suppress(OSError):
+            while passing := source.recv(65536):
+                if self._known[number]:
+                    target.sendall(passing)
+
+
+def test_dead_connections_are_not_waited_for_one_after_the_other(tmp_path: Path) -> None:
+    words = [b"0", b"1", b"2", b"3"]
+    with EmbeddedRedis(tmp_path / "redis", tcp=True) as server, ExitStack() as context:
+        port = urlsplit(server.url).port or 0
+        firewall = Firewall(port)
+        context.callback(firewall.close)
+        url = server.url.replace(f":{port}", f":{firewall.port}")
+        teller = Teller(context.enter_context(connect(url, for_web=False, max_connections=4)))
+        connections = scripts._connections(teller.client)
+        lines = [connections._taken() for _ in words]
+        for line in lines:
+            line.ask(lambda line: line.send(("PING",)))
+            assert line.read() == b"PONG"
+        firewall.forget()
+        for line, word in zip(lines, words, strict=True):
+            line.tell(scripts._Told(teller.append, (1, "told", word), teller.heard.append))
+        connections._idle.extend(lines)
+        began = time.monotonic()
+        collect_answers(teller.client)
+        assert time.monotonic() - began < ANSWERS_WITHIN + 2.0
+        assert sorted(teller.heard) == words
 
 
 def test_no_connection_owes_more_than_so_many_answers(teller: Teller) -> None:

@@ -140,6 +140,7 @@ class FakeTurns:
     turn: Turn | None = field(default_factory=a_turn)
     remaining: int = 99
     lost_at: str | None = None
+    lost: bool = False
     departures: list[Departure | None] = field(default_factory=list)
     gates: FakeGates | None = None
     changes: list[Change] = field(default_factory=list)
@@ -172,7 +173,7 @@ class FakeTurns:
         assert self.turn is not None
         assert not self.let_go, "a worker changed a turn that it had let go of"
         told = [*(name for name, _ in change.steps), *(["continue_call"] if change.leave else [])]
-        if self.lost_at in told or self.turn.status not in change.expect:
+        if self.lost or self.lost_at in told or self.turn.status not in change.expect:
             raise TurnLost(hold.request_id)
         watched = bool(change.gate) and self._gates().enter(change.gate or "", hold.request_id)
         self.changes.append(change)
@@ -190,8 +191,10 @@ class FakeTurns:
         assert self.turn is not None
         assert not self.let_go, "a worker changed a turn that it had let go of"
         assert attempt == self.turn.attempts
-        if self.lost_at == "answer_begun" or self.turn.status is not Status.ASKING:
-            raise TurnLost(hold.request_id)
+        if self.lost_at == "answer_begun":
+            self.lost = True  # it is told only, and finds out later
+            return
+        assert self.turn.status is Status.ASKING
         self.story.append(("answer_begun", {"answer_id": answer_id}))
         self.turn = replace(self.turn, answer_id=answer_id)
         if gate:
