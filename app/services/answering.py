@@ -8,14 +8,11 @@ from app.domain.answers import Deadline
 from app.domain.failures import AskError, Failure
 from app.domain.prices import PriceBook
 from app.domain.turn import UNDECIDED, Parked, Status, Taken, Timing
-from app.services.asking import Asking
+from app.services.asking import TIME_TO_ASK, Asking
 from app.services.delivering import Delivering
 from app.services.held import HeldTurn
 from app.services.metering import SILENT
 from app.services.ports import AccountsByVersion, Meter, TurnStore
-
-# With less time than this, in seconds, an answer would be our luck and its absence our fault, not OpenAI's.
-TIME_TO_ASK = 1.0
 
 
 @dataclass(frozen=True, slots=True)

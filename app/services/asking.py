@@ -17,6 +17,8 @@ from app.services.metering import SILENT
 from app.services.ports import Engine, Gates, Meter, ProfileSwitch
 from app.services.retrying import Patience, own_wait, repeated
 
+# With less time than this, in seconds, an answer would be our luck and its absence our fault, not OpenAI's.
+TIME_TO_ASK = 1.0
 MOST_ATTEMPTS = 6
 LONGEST_OWN_WAIT = 8.0
 # How often a locked conversation is waited for before it is replaced: the lock of a lost attempt goes within seconds.
@@ -104,7 +106,8 @@ class _Attempts:
             Patience(
                 first=self._asking.first_wait,
                 longest=LONGEST_OWN_WAIT,
-                left=self._deadline.left,
+                # An attempt without time for an answer would only hide what went wrong before.
+                left=lambda: self._deadline.left() - TIME_TO_ASK,
                 tries=max(1, MOST_ATTEMPTS - self._held.turn.attempts),
             ),
             retryable=lambda error: error.retryable and self._held.turn.attempts < MOST_ATTEMPTS,

@@ -12,7 +12,7 @@ from app.domain.assistants import Api, ApiChoice, Assistant, Profile
 from app.domain.failures import AskError, ConversationTrouble, Failure
 from app.domain.prices import PriceBook
 from app.domain.turn import Parked, Status, Turn, TurnLost
-from app.services.asking import Asking
+from app.services.asking import TIME_TO_ASK, Asking
 from app.services.held import HeldTurn
 from tests.builders import an_account
 from tests.unit.services.ports_in_memory import (
@@ -251,6 +251,15 @@ def test_six_attempts_at_most_those_of_lost_workers_included(clock: Clock, attem
     assert desk.failure().failure is Failure.OPENAI_QUOTA
     assert len(desk.responses.asked) == more
     assert desk.held.turn.attempts == 6
+
+
+@pytest.mark.parametrize("seconds", [1.0, 1.3, 1.7, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0])
+def test_no_attempt_is_begun_without_time_for_its_answer(clock: Clock, seconds: float) -> None:
+    refused = AskError(Failure.OPENAI_CONNECTION, retryable=True, code="refused")
+    desk = Desk(clock, seconds=seconds, responses=FakeEngine(script=[refused] * 9))
+    began = clock()
+    assert desk.failure() is refused, "what went wrong is told, not that time is over"
+    assert clock() - began <= seconds - TIME_TO_ASK
 
 
 def test_attempts_end_with_the_deadline(clock: Clock) -> None:
