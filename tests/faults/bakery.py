@@ -86,9 +86,12 @@ class Bakery:
         """Return when this has happened to a turn."""
         wait_until(lambda: self.witness.step_at(webhook, name), PATIENCE)
 
-    def wait_until_openai_is_asked(self, text: str) -> None:
-        """Return when the question has reached OpenAI."""
-        wait_until(lambda: any(text in str(call.body) for call in self.stack.openai.calls), PATIENCE)
+    def wait_until_openai_answers(self, webhook: SentWebhook) -> None:
+        """Return when OpenAI has begun to answer, and the books know which answer it is.
+
+        Not before: whoever takes over a turn whose answer nobody noted has to ask again.
+        """
+        self.wait_for_step(webhook, "answer_begun")
 
     def wait_for_the_end(self) -> None:
         """Return when no turn is open."""

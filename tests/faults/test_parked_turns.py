@@ -83,7 +83,7 @@ def test_a_second_sigterm_leaves_waiting_turns_where_they_are_and_gives_back_the
     new_bakery.stack.openai.fault("slow", message="devagar", first_byte=0.1, total=15.0)
     other = new_bakery.client(2)
     held = new_bakery.say(other, "devagar")
-    new_bakery.wait_until_openai_is_asked("devagar")
+    new_bakery.wait_until_openai_answers(held)
     worker.send_signal(signal.SIGTERM)
     new_bakery.worker()
     assert not worker.wait(0)

@@ -32,7 +32,7 @@ def test_a_worker_outlives_a_redis_that_takes_no_writes(
     bakery.stack.openai.fault("slow", first_byte=0.1, total=1.0)
     client = bakery.client()
     webhook = bakery.say(client, "Quanto custa?")
-    bakery.wait_until_openai_is_asked("Quanto custa?")
+    bakery.wait_until_openai_answers(webhook)
     end = refusing(bakery.stack.redis)
     other = bakery.client(2)
     other.say("Tem pão?")
