@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
+from queue import Empty, SimpleQueue
 from types import FrameType
 from typing import Any
 
@@ -85,13 +86,19 @@ class ThreadWorker(SimpleWorker):
         self._work_on = run
         self._last_beat = 0.0
         self._last_shown = 0.0
-        self.stopping = threading.Event()
+        # What a signal handler may put into while its thread reads from it; an Event would lock the two together.
+        self._stop_asked: SimpleQueue[None] = SimpleQueue()
         self.takes_no_more = threading.Event()
 
     def request_stop(self, signum: Any, frame: FrameType | None) -> None:  # noqa: ARG002 - RQ's signature
         """Stop taking jobs; called by the signal handlers."""
         self._stop_requested = True
-        self.stopping.set()
+        self._stop_asked.put(None)
+
+    @property
+    def stopping(self) -> bool:
+        """Whether it was asked to stop."""
+        return bool(self._stop_requested)
 
     def _install_signal_handlers(self) -> None:
         """Leave the signals to the process that runs this worker (workers/run.py)."""
@@ -112,19 +119,24 @@ class ThreadWorker(SimpleWorker):
             most = self._threads.wait_for_some(LOOK_UP_SECONDS)
             if not most:
                 continue
-            if self.stopping.is_set():  # while all threads were taken
+            if self.stopping:  # while all threads were taken
                 break
             try:
                 stray = self._take(most)
             except (StoreUnavailable, RedisConnectionError, RedisTimeoutError) as error:
                 self.log.warning("Redis is away (%s); trying again in %.1f s", error, wait)
-                self.stopping.wait(wait)
+                self.pause(wait)
                 wait = min(wait * 2, LONGEST_RECONNECT_WAIT)
             else:
                 wait = 0.1
                 if stray is not None:
                     return stray, self.queues[0]
         return None
+
+    def pause(self, seconds: float) -> None:
+        """Wait so long, or until it is asked to stop."""
+        with suppress(Empty):
+            self._stop_asked.get(timeout=seconds)
 
     def _take(self, most: int) -> Job | None:
         found = self._taking.queued(most, self._threads.crowded(most))

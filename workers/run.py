@@ -55,14 +55,14 @@ def main(settings: Settings) -> int:
     worker.work(logging_level="WARNING")
     running.drain()
     running.stop()
-    asked = worker.stopping.is_set()
+    asked = worker.stopping
     log.log(logging.INFO if asked else logging.ERROR, "worker_stopped", worker=name, asked=asked)
     return 0 if asked else 1
 
 
 def _obey_signals(worker: ThreadWorker, running: runtime.Runtime) -> None:
     def stop(signum: int, frame: FrameType | None) -> None:
-        if worker.stopping.is_set():
+        if worker.stopping:
             # Not in the handler: the main thread may be inside a call to Redis.
             threading.Thread(target=_give_back_and_leave, args=(worker, running), daemon=True).start()
         else:

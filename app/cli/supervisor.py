@@ -24,6 +24,8 @@ _LONGEST_RESTART_SECONDS = 30.0
 # A child that has lived this long has recovered: its next fault is a first one.
 _RECOVERED_SECONDS = 60.0
 _READY_POLL_SECONDS = 0.1
+# A signal that comes just before a wait begins does not cut it short: Python runs handlers between its instructions.
+_LONGEST_WAIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +103,12 @@ class Supervisor:
 
     def _seconds_until_next_look(self) -> float:
         due = [child.restart_at for child in self._children() if child.restart_at is not None]
-        wait = min(due) - time.monotonic() if due else 60.0
+        wait = min(due) - time.monotonic() if due else _LONGEST_WAIT_SECONDS
         return max(0.0, wait if self._ready else min(wait, _READY_POLL_SECONDS))
 
     def _take_events(self, seconds: float) -> None:
         try:
-            event = self._events.get(timeout=seconds)
+            event = self._events.get(timeout=min(seconds, _LONGEST_WAIT_SECONDS))
         except Empty:
             return
         if isinstance(event, signal.Signals):

@@ -253,7 +253,8 @@ class _OneTurn:
             if self._source == "queue":
                 self._wait_at_gate()
             else:
-                worker.stopping.wait()
+                while not worker.stopping:
+                    worker.pause(1)
             return plain(worker, *args, **kwargs)
 
         return gated

@@ -37,16 +37,18 @@ note("started")
 if behaviour.startswith("exit"):
     sys.exit(int(behaviour.removeprefix("exit")))
 while True:
-    signal.pause()
+    time.sleep(0.1)
 """
 
 # argv: journal, stages of [name, behaviour, stop_seconds, patience] as JSON, file that makes it ready.
 PARENT = """
-import json, os, sys
+import json, os, signal, sys
 from app.cli.supervisor import Program, Supervisor
 from config.logs import configure_logs
 configure_logs("INFO", "json")
 journal, stages, ready = sys.argv[1:]
+# The tests may run under nohup.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 supervisor = Supervisor(
     [
         [
@@ -60,6 +62,21 @@ supervisor = Supervisor(
 )
 sys.exit(supervisor.run())
 """.replace("CHILD", repr(CHILD))
+
+# A signal that another thread gets, while the supervisor waits: nothing cuts that wait short.
+ELSEWHERE = """
+import os, signal, sys, threading
+from app.cli.supervisor import Program, Supervisor
+main = threading.get_ident()
+
+def signal_ourselves():
+    while sys._current_frames()[main].f_code.co_name != "_take_events":
+        pass
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+program = Program("web", (sys.executable, "-c", "import signal; signal.sigwait([])"), dict(os.environ), 5.0)
+sys.exit(Supervisor([[program]], when_ready=threading.Thread(target=signal_ourselves).start).run())
+"""
 
 Stage = list[tuple[str, str, str, float]]
 
@@ -138,6 +155,11 @@ def test_one_signal_stops_stage_after_stage_and_waits_for_each(tmp_path: Path, n
     assert events.index("web stopped") < min(events.index("one stopping"), events.index("two stopping"))
     # Both were asked at once, so the quicker one is not kept waiting by the other.
     assert events.index("two stopping") < events.index("one stopped")
+
+
+def test_a_signal_that_does_not_cut_the_wait_short_is_heard_all_the_same() -> None:
+    done = subprocess.run([sys.executable, "-c", ELSEWHERE], timeout=20, check=False)
+    assert done.returncode == 0
 
 
 def test_the_last_stage_starts_first(tmp_path: Path) -> None:
