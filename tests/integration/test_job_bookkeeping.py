@@ -194,7 +194,10 @@ def test_they_hold_the_same(stock: Stock, ours: Ours, moment: str) -> None:
     theirs, found = getattr(stock, moment), getattr(ours, moment)
     for name, (value, _) in theirs.items():
         if name == JOB:
-            assert without(found[name][0], *NAMED) == without(value, *NAMED)
+            # What RQ writes empty is not written at all; it reads both the same.
+            assert without(found[name][0], *NAMED) == {
+                field: told for field, told in without(value, *NAMED).items() if told != ""
+            }
         else:
             assert found[name][0] == value, name
 

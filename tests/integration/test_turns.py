@@ -74,7 +74,8 @@ def test_the_job_that_a_script_writes_is_the_job_that_rq_would_write(store: Stor
     assert ours.to_dict() == theirs.to_dict()
     assert store.redis.sismember("rq:queues", "rq:queue:turns")
     fields = {name.decode() for name in cast("list[bytes]", store.redis.hkeys(ours.key))}
-    assert fields == set(theirs.to_dict())
+    # What RQ writes empty, it reads as what is not there.
+    assert fields == {name for name, value in theirs.to_dict().items() if value != ""}
 
 
 def test_a_return_url_is_accepted_once(store: Store) -> None:

@@ -32,8 +32,8 @@ if first then
   return {'duplicate', first}
 end
 
-local present, retention_days, plan, next_plan, next_period = unpack(redis.call('HMGET', account_key,
-  'version', 'retention_days', 'plan', 'next_plan', 'next_plan_period'))
+local present, plan, next_plan, next_period = unpack(redis.call('HMGET', account_key,
+  'version', 'plan', 'next_plan', 'next_plan_period'))
 if present ~= version then
   return {present and 'stale' or 'not_installed'}
 end
@@ -59,7 +59,7 @@ end
 
 redis.call('SET', url_key, turn_id, 'PX', return_url_ttl)
 redis.call('ZADD', turns_key, now, turn_id)
-list_accepted(account, lead, line, turn_id, now, retention_days)
+list_accepted(account, lead, line, turn_id, now)
 
 -- The record: what every turn has, and what this one has besides.
 local function write_down(...)

@@ -19,7 +19,7 @@
 local turn_key, line_key, conversation_key, past_key = unpack(KEYS)
 local p = cjson.decode(ARGV[1])
 local found = redis.call('HMGET', turn_key, 'status', 'owner', 'charge', 'weight', 'contact_keys', 'attempts', 'change',
-  'answered', 'accepted_at', 'replayed_at')
+  'answered', 'accepted_at', 'replayed_at', 'note_lead_id', 'line')
 local begun_at = found[10] or found[9]
 local status, owner, charge, weight = found[1], found[2], found[3], tonumber(found[4] or 0)
 local contact_keys = found[5] and cjson.decode(found[5]) or {}
@@ -176,6 +176,7 @@ if days > 30 then
 end
 redis.call('PEXPIRE', turn_key, ttl)
 redis.call('PEXPIRE', turn_key .. ':steps', ttl)
+keep_lists(p.account, found[11], found[12], p.now, days)
 if p.note then
   redis.call('ZADD', NOTES_KEY, p.now, p.turn_id)
 end

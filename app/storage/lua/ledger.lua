@@ -11,8 +11,13 @@ local function ledger_of(account, period)
   return 'bytegpt:ledger:' .. account .. ':' .. period
 end
 
-local function write_entry(account, period, at, kind, turn_id, requests, reason)
-  local key = ledger_of(account, period)
-  redis.call('XADD', key, '*', 'at', at, 'kind', kind, 'turn', turn_id, 'requests', requests, 'reason', reason)
-  redis.call('PEXPIRE', key, MONTHS_KEPT_MS)
+local function add_entry(account, period, at, kind, turn_id, requests, reason)
+  redis.call('XADD', ledger_of(account, period), '*',
+    'at', at, 'kind', kind, 'turn', turn_id, 'requests', requests, 'reason', reason)
+end
+
+-- An entry, and the time for which the month is kept after it.
+local function write_entry(account, period, ...)
+  add_entry(account, period, ...)
+  redis.call('PEXPIRE', ledger_of(account, period), MONTHS_KEPT_MS)
 end

@@ -77,7 +77,8 @@ end
 -- month: its figures where they are known.
 local function reserve(account, period, at, turn_id, weight, handler, month)
   local reserved = redis.call('HINCRBY', quota_of(account, period), 'reserved', weight)
-  write_entry(account, period, at, 'reserve', turn_id, -weight, handler)
+  -- The month has entries, and another one follows when the turn ends: these say how long it is kept.
+  add_entry(account, period, at, 'reserve', turn_id, -weight, handler)
   if month then
     month.reserved = reserved
   end

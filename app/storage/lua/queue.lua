@@ -2,8 +2,9 @@
 --
 -- Turns wait in the place QUEUED (fair.lua), which says who is next. Beside it stands RQ's own queue with a job for each
 -- of them, so that RQ's dashboard shows what waits; a worker takes turns with take.lua and never pops that list blindly.
--- A job is written exactly as RQ 3.0 writes it (rq/job.py, to_dict and restore; a test holds them equal), because RQ's
--- own enqueue is a round trip of its own and a crash between the two would lose the turn or run it unrecorded.
+-- A job is written as RQ 3.0 writes it, but for the fields that are empty then (rq/job.py, to_dict and restore; a test
+-- holds them equal), because RQ's own enqueue is a round trip of its own and a crash between the two would lose the turn
+-- or run it unrecorded.
 -- The job carries the turn's id and nothing else. Each queueing is a job of its own (`<turn>-<n>`), so that the
 -- book-keeping of a killed worker's job never touches the job that took over.
 
@@ -36,10 +37,7 @@ local function enqueue_known(turn_id, number, account, since, decide_by, now_iso
   redis.call('HSET', JOB_PREFIX .. id,
     'data', '["workers.jobs.answer", null, ["' .. turn_id .. '"], {}]',
     'description', turn_id, 'origin', QUEUE, 'status', 'queued',
-    'created_at', now_iso, 'enqueued_at', now_iso, 'started_at', '', 'ended_at', '', 'last_heartbeat', '',
-    'worker_name', '', 'group_id', '',
-    'success_callback_name', '', 'failure_callback_name', '', 'stopped_callback_name', '',
-    'timeout', JOB_TIMEOUT, 'result_ttl', RESULT_TTL, 'failure_ttl', FAILURE_TTL)
+    'created_at', now_iso, 'enqueued_at', now_iso, 'timeout', JOB_TIMEOUT, 'result_ttl', RESULT_TTL, 'failure_ttl', FAILURE_TTL)
   if redis.call('RPUSH', QUEUE_KEY, id) == 1 then
     -- RQ forgets a queue, if at all, together with its list.
     redis.call('SADD', 'rq:queues', QUEUE_KEY)

@@ -212,7 +212,7 @@ def test_lists_are_shortened_as_turns_end(shelf: Shelf) -> None:
 @pytest.mark.parametrize(("retention", "days"), [(1, 31), (30, 31), (90, 91)])
 def test_the_list_of_a_client_lives_a_little_longer_than_its_turns(shelf: Shelf, retention: int, days: int) -> None:
     shelf.redis.hset(keys.account(ACCOUNT), "retention_days", retention)
-    shelf.turn()
+    shelf.turn(ANSWERED, DELIVERED)
     for key in (keys.turns_of_lead(ACCOUNT, 7), keys.turns_of_contact(ACCOUNT, "contact-1")):
         assert days * DAY - 10 < shelf.redis.ttl(key) <= days * DAY
 
