@@ -42,7 +42,7 @@ def post_fork(_arbiter: object, worker: Worker) -> None:
 
 bind = f"[{_settings.bind}]:{_settings.port}" if ":" in _settings.bind else f"{_settings.bind}:{_settings.port}"
 workers = _settings.web_processes
-worker_class = "config.web_worker.Worker"
+worker_class = "app.web.gunicorn_worker.Worker"
 threads = 8
 timeout = 30
 graceful_timeout = 10

@@ -2,10 +2,10 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
-from app.domain.acceptance import Acceptance, AccountChanged
+from app.domain.acceptance import Acceptance, AccountChanged, StoreUnavailable
 from app.domain.accounts import Account, AccountUnknown
 from app.domain.failures import Failure
 from app.domain.quota import ContactLimit, contact_limits, day_of, period_of
@@ -14,6 +14,9 @@ from app.domain.turn import AcceptStatus, NewTurn, Timing, new_request_id
 from app.domain.webhook import Webhook, conversation_key, has_message, note_lead_id
 from app.services.metering import SILENT
 from app.services.ports import Meter, TurnStore
+
+# So many turns of which nobody was told are remembered: what came while Redis hung and was tried again since.
+MOST_UNTOLD = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class Intake:
     timing: Timing
     clock: Callable[[], float] = time.time
     meter: Meter = SILENT
+    # Ids of turns that Redis may have accepted without our hearing of it.
+    _untold: set[str] = field(default_factory=set)
 
     def accept(self, account: Account, webhook: Webhook) -> Acceptance:
         """Charge and queue a verified webhook, or find that it was accepted before; one round trip to Redis.
@@ -32,13 +37,22 @@ class Intake:
         is not its present record.
         """
         new = self._new_turn(account, webhook)
-        result = self.turns.accept(new)
+        try:
+            result = self.turns.accept(new)
+        except StoreUnavailable:
+            if len(self._untold) >= MOST_UNTOLD:
+                self._untold.clear()
+            self._untold.add(new.request_id)
+            raise
         if result.status is AcceptStatus.NOT_INSTALLED:
             raise AccountUnknown(account.account_id)
         if result.status is AcceptStatus.STALE:
             raise AccountChanged(account.account_id)
-        # Our own id: the connection broke after the acceptance, and the client's repetition found it.
+        # An id of ours that nobody was told: the connection broke after the acceptance, and a repetition found it.
         duplicate = result.status is AcceptStatus.DUPLICATE and result.request_id != new.request_id
+        if duplicate and result.request_id in self._untold:
+            self._untold.discard(result.request_id)
+            duplicate = False
         if not duplicate:
             self.meter.accepted(result.refusal)
         return Acceptance("duplicate" if duplicate else "accepted", result.request_id)

@@ -33,7 +33,7 @@ def connect(url: str, *, for_web: bool, max_connections: int) -> redis.Redis:
     for_web: fails within about a second when Redis is away or hangs, so that the webhook can still answer 503.
     Otherwise for workers: rides out a restart of some seconds before it raises.
     max_connections: at least the number of threads that use the client; more than that at once raises. Scripts have
-        connections beside these (scripts.py), at most one for each thread.
+        connections beside these (lines.py), at most one for each thread, and a few for what is asked together.
     Both send a command whose answer was lost once more: every write must be one that may run twice.
     Commands raise redis.ConnectionError or redis.TimeoutError.
     """

@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol
 
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 from redis.typing import EncodableT
 
@@ -36,20 +36,32 @@ def lasting_answer(server: Asked, command: tuple[EncodableT, ...]) -> Any:
     an answer may rest on those of others: a duplicate on the first acceptance, a repeated command on its first run.
     Hence a write between the two, because replication has one order.
     """
-    seconds = min(REPLICA_SECONDS, SHARE_OF_PATIENCE * server.patience)
-    commands = (command, ("SET", keys.replicated(), ""), ("WAIT", 1, int(seconds * 1000)))
-    server.send(*commands)
-    answers = [_read(server) for _ in commands]
-    for each in answers:
-        if isinstance(each, ResponseError):
-            raise each
-    first, _, replicas = answers
-    if replicas < 1:
-        raise RedisTimeoutError("no replica has it")
+    server.send(command, *confirmation(server.patience))
+    first, written, replicas = [answer_or_refusal(server) for _ in range(3)]
+    if isinstance(first, ResponseError):
+        raise first
+    doubt = doubt_after(written, replicas)
+    if doubt is not None:
+        raise doubt
     return first
 
 
-def _read(server: Asked) -> Any:
+def confirmation(patience: float) -> tuple[tuple[EncodableT, ...], tuple[EncodableT, ...]]:
+    """What is asked after a command whose answer is to last. patience: with one answer, in seconds."""
+    seconds = min(REPLICA_SECONDS, SHARE_OF_PATIENCE * patience)
+    return ("SET", keys.replicated(), ""), ("WAIT", 1, int(seconds * 1000))
+
+
+def doubt_after(written: Any, replicas: Any) -> RedisError | None:
+    """Why nobody can rely on what was answered before the confirmation's two answers; None where everybody can."""
+    for refusal in (written, replicas):
+        if isinstance(refusal, ResponseError):
+            return refusal
+    return None if replicas >= 1 else RedisTimeoutError("no replica has it")
+
+
+def answer_or_refusal(server: Asked) -> Any:
+    """The next answer, or the ResponseError that stands for one. Raises what else a redis.RedisError may be."""
     try:
         return server.read()
     except ResponseError as error:

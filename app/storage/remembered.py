@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 from app.domain.accounts import Account
 from app.storage.accounts import RedisAccounts
 from app.storage.integrations import IntegrationSecrets
+from app.together import no_waiting_together
 
 SECONDS = 5.0
 MOST = 10_000
@@ -33,6 +34,7 @@ class _Memory(Generic[Key, Value]):
         until, value = self._known.get(key, (0.0, None))
         if value is not None and now < until:
             return value
+        no_waiting_together()
         return self.fresh(key)
 
     def fresh(self, key: Key) -> Value:
@@ -68,7 +70,10 @@ def _installed(account: Account | None) -> Account | None:
 
 
 class RememberedDirectory:
-    """The same, at most some seconds old; what is not remembered is looked up. Raises StoreUnavailable."""
+    """The same, at most some seconds old; what is not remembered is looked up.
+
+    Raises StoreUnavailable, and WouldWait where nobody may wait for a look.
+    """
 
     def __init__(self, current: CurrentDirectory) -> None:
         self._current = current

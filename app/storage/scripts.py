@@ -1,28 +1,19 @@
 """The Lua scripts of this folder, each with the parts it stands on."""
 
 import hashlib
-import os
-from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
-from weakref import WeakKeyDictionary, proxy
 
-from hiredis import pack_command
 from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 from redis.typing import EncodableT
 
-from app.storage.connection import MasterConnection
 from app.storage.lasting import lasting_answer
-
-# So many answers may be owed on one connection before they are read.
-MOST_OWED = 16
-# Seconds in which whoever comes by for answers must be able to read the next one; much less than a lease.
-ANSWERS_WITHIN = 1.0
+from app.storage.lines import Line, Told, connections_of
+from app.storage.trips import AskAll, Question
+from app.together import answer_for, is_served_together
 
 _MONEY = ("ledger", "boosts", "month")
 _QUEUE = ("fair", "queue", "jobs", "holding")
@@ -57,199 +48,9 @@ _PARTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Told:
-    """A script that the server was told to run, and nobody waits for it.
-
-    heard: gets the answer when it is read, or the refusal.
-    """
-
-    script: "StoredScript"
-    arguments: tuple[EncodableT, ...]
-    heard: Callable[[Any], None]
-
-    @property
-    def command(self) -> tuple[EncodableT, ...]:
-        """As it is sent first."""
-        return ("EVALSHA", self.script.sha, *self.arguments)
-
-    @property
-    def whole(self) -> tuple[EncodableT, ...]:
-        """As it is sent again, to a server that may know no script."""
-        return ("EVAL", self.script.source, *self.arguments)
-
-
-class _Line:
-    """One connection to the server, and what was told on it whose answers nobody has read yet.
-
-    What was told when the connection broke is told again on the next one: every script may run twice. Not safe to use
-    from several threads at a time.
-    """
-
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
-        self._owed: deque[_Told] = deque()
-        self._again: deque[_Told] = deque()
-
-    @property
-    def patience(self) -> float:
-        """Seconds that an answer may take."""
-        patience: float = self._connection.socket_timeout
-        return patience
-
-    @property
-    def replaceable(self) -> bool:
-        """Whether another server may take this one's place, which has less."""
-        return isinstance(self._connection, MasterConnection)
-
-    @property
-    def owes(self) -> int:
-        """How many answers nobody has read yet."""
-        return len(self._owed) + len(self._again)
-
-    def ask(self, conversation: "Callable[[_Line], Any]") -> Any:
-        """What a conversation with the server brings; it is held again where the client retries."""
-        return self._connection.retry.call_with_retry(lambda: self._held(conversation), lambda _: self.drop())
-
-    def tell(self, told: _Told) -> None:
-        """Send it now; the answer is read when somebody comes by. Raises redis.RedisError."""
-        if self.owes >= MOST_OWED:
-            self.collect()
-        self.ask(lambda line: line.send(told.command))
-        self._owed.append(told)
-
-    def collect(self) -> None:
-        """Read what is owed. Raises redis.RedisError."""
-        while self.owes:
-            self.ask(_Line._read_all_owed)
-
-    def answers_soon(self) -> bool:
-        """Whether the answers come before a lease would run out; a connection that is broken answers nothing."""
-        if not self._owed or not self._connection.is_connected:
-            return True
-        try:
-            return bool(self._connection.can_read(timeout=ANSWERS_WITHIN))
-        except RedisConnectionError:
-            return False
-
-    def send(self, *commands: tuple[EncodableT, ...]) -> None:
-        """Send commands, in this order and at once. Raises redis.RedisError."""
-        # redis-py's own way to pack looks at every argument in Python first; hiredis calls a tuple of any length one of
-        # one. Whether the connection is alive is found out by using it.
-        packed = b"".join(pack_command(command) for command in commands)  # type: ignore[arg-type]
-        self._connection.send_packed_command([packed], check_health=False)
-
-    def read(self) -> Any:
-        """The answer to the first command that was sent, not told, and not read yet. Raises redis.RedisError."""
-        self._read_all_owed()
-        return self._connection.read_response()
-
-    def drop(self) -> None:
-        """Break the connection off: an answer may still be on its way, and would be taken for another's."""
-        self._connection.disconnect()
-        self._again.extend(self._owed)
-        self._owed.clear()
-
-    def _held(self, conversation: "Callable[[_Line], Any]") -> Any:
-        # Left to itself a connection would be retried within each of our tries.
-        if not self._connection.is_connected:
-            self.drop()
-            self._connection.connect_check_health(retry_socket_connect=False)
-        if self._again:
-            self.send(*(told.whole for told in self._again))
-            self._owed.extend(self._again)
-            self._again.clear()
-        return conversation(self)
-
-    def _read_all_owed(self) -> None:
-        while self._owed:
-            try:
-                answer = self._connection.read_response()
-            except NoScriptError:
-                self._again.append(self._owed.popleft())
-            except ResponseError as refusal:
-                self._owed.popleft().heard(refusal)
-            else:
-                self._owed.popleft().heard(answer)
-
-
-class _Connections:
-    """Connections of one client that were used and will be used again, at most one for each thread at a time.
-
-    They are made as the client's pool makes them, so that they find and enter the server as its own do, and stand
-    beside it: redis-py's own way (`execute_command`, the pool) costs several times the CPU of all the rest of a round
-    trip, and a turn is made of round trips. One that the server closed meanwhile is found out by using it; the retry
-    then connects it anew. Safe to use from many threads.
-    """
-
-    def __init__(self, pool: Any) -> None:
-        self._pool = proxy(pool)  # whoever asks keeps it alive
-        self._process = os.getpid()
-        self._idle: deque[_Line] = deque()
-
-    def ask(self, conversation: Callable[[_Line], Any]) -> Any:
-        """What a conversation with the server brings; it is held again where the client retries."""
-        line = self._taken()
-        try:
-            return line.ask(conversation)
-        except ResponseError:
-            raise
-        except BaseException:
-            line.drop()
-            raise
-        finally:
-            self._idle.append(line)
-
-    def tell(self, told: _Told) -> None:
-        """Let the server run a script, and wait for nothing."""
-        line = self._taken()
-        try:
-            line.tell(told)
-        finally:
-            self._idle.append(line)
-
-    def collect(self) -> None:
-        """Read the answers to what was told. Raises redis.RedisError.
-
-        Where one line is dead, others are: a firewall has forgotten them, or the server has gone without a word. To
-        wait for each would take longer than a lease, so all are broken off, and what was told is told again.
-        """
-        alive = True
-        for line in [line for line in list(self._idle) if line.owes]:
-            try:
-                self._idle.remove(line)
-            except ValueError:
-                continue  # somebody uses it, and reads them on the way
-            try:
-                alive = alive and line.answers_soon()
-                if not alive:
-                    line.drop()
-                line.collect()
-            finally:
-                self._idle.appendleft(line)
-
-    def _taken(self) -> _Line:
-        if self._process != os.getpid():
-            # A fork: the sockets belong to the parent. In this order, for other threads may look at the same time.
-            self._idle = deque()
-            self._process = os.getpid()
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return _Line(self._pool.connection_class(**self._pool.connection_kwargs))
-
-
-_CONNECTIONS: WeakKeyDictionary[Any, _Connections] = WeakKeyDictionary()
-
-
-def _connections(redis: "Redis") -> _Connections:
-    pool = redis.connection_pool
-    return _CONNECTIONS.setdefault(pool, _Connections(pool))
-
-
 def collect_answers(redis: "Redis") -> None:
     """Read the answers to what was told on this client's connections (StoredScript.tell). Raises redis.RedisError."""
-    _connections(redis).collect()
+    connections_of(redis).collect()
 
 
 class StoredScript:
@@ -257,10 +58,11 @@ class StoredScript:
 
     def __init__(self, redis: "Redis", source: str) -> None:
         self._redis = redis
-        self._connections = _connections(redis)
+        self._connections = connections_of(redis)
+        self._ask_all = AskAll(self._connections)
         self.source = source
         self.sha = hashlib.sha1(source.encode(), usedforsecurity=False).hexdigest()
-        self._known = False
+        self.known = False
 
     def __call__(self, keys: Sequence[str] = (), args: Sequence[EncodableT] = (), *, lasting: bool = False) -> Any:
         """Run it and return what it answers. Raises redis.RedisError.
@@ -268,6 +70,8 @@ class StoredScript:
         lasting: what follows from the answer cannot be taken back, so under Sentinel it counts only once a replica has
         what it rests on (lasting.py). Else it is run again, at whichever server is the master then.
         """
+        if is_served_together():
+            return answer_for(self._ask_all, Question(self, (len(keys), *keys, *args), lasting))
         command = ("EVALSHA", self.sha, len(keys), *keys, *args)
         return self._connections.ask(lambda line: self._run(line, command, lasting))
 
@@ -278,8 +82,8 @@ class StoredScript:
         or a ResponseError, when this one is used again or collect_answers() comes by. Raises redis.RedisError where it
         cannot be sent.
         """
-        if self._known:
-            self._connections.tell(_Told(self, (len(keys), *keys, *args), heard))
+        if self.known:
+            self._connections.tell(Told(self, (len(keys), *keys, *args), heard))
             return
         # The server may have to be given it first.
         try:
@@ -287,7 +91,7 @@ class StoredScript:
         except ResponseError as refusal:
             heard(refusal)
 
-    def _run(self, line: _Line, command: tuple[EncodableT, ...], lasting: bool) -> Any:
+    def _run(self, line: Line, command: tuple[EncodableT, ...], lasting: bool) -> Any:
         ask = lasting_answer if lasting and line.replaceable else _answer
         try:
             return ask(line, command)
@@ -295,10 +99,10 @@ class StoredScript:
             _answer(line, ("SCRIPT", "LOAD", self.source))
             return ask(line, command)
         finally:
-            self._known = True
+            self.known = True
 
 
-def _answer(line: _Line, command: tuple[EncodableT, ...]) -> Any:
+def _answer(line: Line, command: tuple[EncodableT, ...]) -> Any:
     line.send(command)
     return line.read()
 
@@ -308,7 +112,7 @@ class Bell:
 
     def __init__(self, redis: "Redis", key: str) -> None:
         self._redis = redis
-        self._connections = _connections(redis)
+        self._connections = connections_of(redis)
         self._key = key
 
     def wait(self, seconds: float) -> None:

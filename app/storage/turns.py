@@ -37,6 +37,7 @@ from app.storage.scripts import collect_answers, script
 from app.storage.sealing import Sealer
 from app.storage.turn_record import turn_of
 from app.storage.usage import usage_arguments
+from app.together import no_waiting_together
 
 log = structlog.get_logger(__name__)
 
@@ -92,7 +93,7 @@ class RedisTurns:
         """Accept a turn or say why not; nothing is written unless the answer is ACCEPTED.
 
         A Redis that hung and wakes up after the door has given up does nothing either: the acceptance says until when
-        it counts, by the clock of Redis.
+        it counts, by the clock of Redis. Raises WouldWait where nobody may wait for that clock.
         """
         account, minute = new.account_id, new.accepted_at // 60_000
         note_lead_id = "" if new.note_lead_id is None else new.note_lead_id
@@ -275,6 +276,7 @@ class RedisTurns:
         """Seconds on the clock of Redis, by our own steady one and their distance, which is asked for now and then."""
         now = time.monotonic()
         if self._redis_ahead is None or now > self._redis_ahead[1]:
+            no_waiting_together()
             with availability():
                 seconds, microseconds = self._redis.time()
             self._redis_ahead = (seconds + microseconds / 1_000_000 - time.monotonic(), now + DISTANCE_KNOWN)

@@ -69,6 +69,18 @@ def admitted(deps: WebDeps, environ: "WSGIEnvironment", audiences: tuple[str, ..
     raise StoreUnavailable("the account changed at every look")
 
 
+def admitted_at_once(deps: WebDeps, form: bytes, audiences: tuple[str, ...], seen: Seen) -> Acceptance:
+    """What becomes of a webhook with this form, as far as its sender is remembered.
+
+    Raises WouldWait where one is not, Refusal, StoreUnavailable and AccountChanged, and what damaged records raise.
+    """
+    try:
+        parts = read_form(form)
+    except BodyRefused as refused:
+        raise Refusal(400, "body", fields=refused.fields) from None
+    return _decided(deps, deps.directories[0], parts, audiences, seen)
+
+
 def _was_renamed(deps: WebDeps, refusal: _FromElsewhere) -> bool:
     return (
         refusal.account is not None

@@ -17,10 +17,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from redis.exceptions import ResponseError
 
-from app.storage import scripts
 from app.storage.connection import connect
 from app.storage.embedded import EmbeddedRedis
-from app.storage.scripts import ANSWERS_WITHIN, MOST_OWED, StoredScript, collect_answers
+from app.storage.lines import ANSWERS_WITHIN, MOST_OWED, Told, connections_of
+from app.storage.scripts import StoredScript, collect_answers
 from tests.waiting import wait_until
 
 SAY = "return ARGV[1]"
@@ -176,15 +176,16 @@ def test_dead_connections_are_not_waited_for_one_after_the_other(tmp_path: Path)
         context.callback(firewall.close)
         url = server.url.replace(f":{port}", f":{firewall.port}")
         teller = Teller(context.enter_context(connect(url, for_web=False, max_connections=4)))
-        connections = scripts._connections(teller.client)
-        lines = [connections._taken() for _ in words]
+        connections = connections_of(teller.client)
+        lines = [connections.taken() for _ in words]
         for line in lines:
             line.ask(lambda line: line.send(("PING",)))
             assert line.read() == b"PONG"
         firewall.forget()
         for line, word in zip(lines, words, strict=True):
-            line.tell(scripts._Told(teller.append, (1, "told", word), teller.heard.append))
-        connections._idle.extend(lines)
+            line.tell(Told(teller.append, (1, "told", word), teller.heard.append))
+        for line in lines:
+            connections.back(line)
         began = time.monotonic()
         collect_answers(teller.client)
         assert time.monotonic() - began < ANSWERS_WITHIN + 2.0
