@@ -4,6 +4,7 @@ import logging
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from gunicorn.glogging import Logger
 from gunicorn.workers.base import Worker
@@ -25,6 +26,13 @@ class _OurLogs(Logger):  # type: ignore[misc] # gunicorn has no types
         configure_logs(_settings.log_level, _settings.log_format)
         self.error_log.propagate = True
         self.error_log.setLevel(logging.NOTSET)
+
+    def exception(self, msg: str, *args: object, **kwargs: Any) -> None:
+        """What gunicorn could not do, and why."""
+        if isinstance(sys.exception(), BlockingIOError):  # app/web/gunicorn_worker.py, SOME_OF_THE_ANSWER_MS
+            self.info("hung up on somebody who did not read the answer")
+        else:
+            super().exception(msg, *args, **kwargs)
 
 
 def on_starting(_arbiter: object) -> None:

@@ -9,6 +9,7 @@ cost as much as all else that is done for a webhook (bench/door.py).
 """
 
 import socket
+import struct
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -24,6 +25,8 @@ from app.web.at_once import EXTENSION, MOST_READ, AtOnce, Whole, whole_webhook, 
 
 # Seconds from its first byte in which a request must be there. Kommo gives up after two.
 WHOLE_REQUEST = 3.0
+# Milliseconds in which whoever is answered must take some of it; a slow one may take as long as it likes for all.
+SOME_OF_THE_ANSWER_MS = 5000
 # So many trips to Redis are under way at once. What comes meanwhile goes with the next one.
 MOST_TRIPS = 4
 # So many questions are sent before the loop has seen who else has come, so that Redis begins.
@@ -65,6 +68,10 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         if conn.initialized or conn.data_ready:
             super().enqueue_req(conn)
             return
+        # The kernel's limit, for gunicorn has none. config/gunicorn.py tells of it.
+        conn.sock.setsockopt(
+            socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", *divmod(SOME_OF_THE_ANSWER_MS * 1000, 1_000_000))
+        )
         conn.set_timeout()
         self.pending_conns.append(conn)
         self.poller.register(conn.sock, EVENT_READ, partial(self.on_pending_socket_readable, conn))

@@ -135,6 +135,15 @@ def test_who_does_not_read_answers_is_hung_up_on(loop: Loop) -> None:
     assert loop.conns[0].sock.fileno() == -1
 
 
+def test_no_thread_waits_for_ever_for_who_reads_nothing(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gunicorn_worker, "SOME_OF_THE_ANSWER_MS", 10)
+    loop.connected()
+    conn = loop.conns[0].sock
+    conn.setblocking(True)
+    with pytest.raises(BlockingIOError):
+        conn.sendall(b"x" * 10_000_000)
+
+
 def test_what_fails_is_told_without_a_word_of_it_and_given_to_a_thread(loop: Loop) -> None:
     def fail() -> Answer:
         raise ValueError("segredo")
