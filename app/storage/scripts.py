@@ -96,8 +96,8 @@ class StoredScript:
         try:
             return ask(line, command)
         except NoScriptError:
-            _answer(line, ("SCRIPT", "LOAD", self.source))
-            return ask(line, command)
+            # Not loaded first: it may be forgotten between the two.
+            return ask(line, ("EVAL", self.source, *command[2:]))
         finally:
             self.known = True
 

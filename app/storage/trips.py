@@ -72,7 +72,7 @@ class Sent:
                 self._awaited.popleft()(line, answer_or_refusal(line))
                 if not self._awaited:
                     self._finish(line)
-                elif not line.has_more():
+                if self._awaited and not line.has_more():
                     return None
         except Exception as error:  # noqa: BLE001 - raised where the questions were asked
             self._fail(error)

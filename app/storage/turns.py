@@ -274,13 +274,13 @@ class RedisTurns:
 
     def _redis_clock(self) -> float:
         """Seconds on the clock of Redis, by our own steady one and their distance, which is asked for now and then."""
-        now = time.monotonic()
-        if self._redis_ahead is None or now > self._redis_ahead[1]:
+        now, ahead = time.monotonic(), self._redis_ahead
+        if ahead is None or now > ahead[1]:
             no_waiting_together()
             with availability():
                 seconds, microseconds = self._redis.time()
-            self._redis_ahead = (seconds + microseconds / 1_000_000 - time.monotonic(), now + DISTANCE_KNOWN)
-        return self._redis_ahead[0] + time.monotonic()
+            ahead = self._redis_ahead = (seconds + microseconds / 1_000_000 - time.monotonic(), now + DISTANCE_KNOWN)
+        return ahead[0] + time.monotonic()
 
     @property
     def _lease_ms(self) -> int:

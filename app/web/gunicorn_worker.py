@@ -27,6 +27,8 @@ from app.web.at_once import EXTENSION, MOST_READ, AtOnce, Whole, whole_webhook, 
 WHOLE_REQUEST = 3.0
 # Milliseconds in which whoever is answered must take some of it; a slow one may take as long as it likes for all.
 SOME_OF_THE_ANSWER_MS = 5000
+# So many new connections are taken before the loop looks at the others. gunicorn takes one, but has less to do between.
+MOST_ACCEPTED = 8
 # So many trips to Redis are under way at once. What comes meanwhile goes with the next one.
 MOST_TRIPS = 4
 # So many questions are sent before the loop has seen who else has come, so that Redis begins.
@@ -50,6 +52,14 @@ class Worker(ThreadWorker):  # type: ignore[misc] # gunicorn has no types
         if not self.cfg.is_ssl and self.cfg.proxy_protocol == "off":
             self._at_once = getattr(self.wsgi, "extensions", {}).get(EXTENSION)
         super().run()
+
+    def accept(self, listener: Any) -> None:
+        """Called by the main thread: there are new connections."""
+        for _ in range(MOST_ACCEPTED):
+            before = self.nr_conns
+            super().accept(listener)
+            if self.nr_conns == before or self.nr_conns >= self.worker_connections:
+                return
 
     def handle(self, conn: TConn) -> Any:
         """Serve one request, in a thread of the pool."""

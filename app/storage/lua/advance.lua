@@ -176,7 +176,7 @@ if days > 30 then
 end
 redis.call('PEXPIRE', turn_key, ttl)
 redis.call('PEXPIRE', turn_key .. ':steps', ttl)
-keep_lists(p.account, found[11], found[12], p.now, days)
+keep_lists(p.account, found[11], found[12], p.turn_id, found[9], p.now, days)
 if p.note then
   redis.call('ZADD', NOTES_KEY, p.now, p.turn_id)
 end

@@ -33,11 +33,13 @@ local function list_accepted(account, lead, line, turn_id, now)
 end
 
 -- The list of a lead or a contact lives as long as the last of its turns is kept at the longest. Said when a turn ends,
--- which each does soon: at the door it would be one command in six. lead, line: nil where the turn has none.
-local function keep_lists(account, lead, line, now, retention_days)
+-- which each does soon: at the door it would be one command in six. The list may have come to its end since the turn was
+-- accepted. lead, line: nil where the turn has none.
+local function keep_lists(account, lead, line, turn_id, accepted_at, now, retention_days)
   local kept = math.max(31, retention_days + 1) * 86400000
   for _, list in ipairs({lead and list_of_lead(account, lead) or '', line and list_of_contact(account, line) or ''}) do
     if list ~= '' then
+      redis.call('ZADD', list, accepted_at, turn_id)
       redis.call('ZREMRANGEBYSCORE', list, '-inf', now - kept)
       redis.call('PEXPIRE', list, kept)
     end

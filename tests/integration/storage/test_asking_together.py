@@ -499,6 +499,17 @@ def test_scripts_that_a_master_forgot_last_too_when_they_are_given_to_it_again(
     assert any(words_at(replica) == [b"a", b"b"] for replica in family.replicas)
 
 
+def test_nobody_waits_for_a_replica_while_it_is_asked(family: Family, replicated: Asker) -> None:
+    for replica in family.replicas:
+        replica.freeze()
+    trip = Callers(lasting(replicated, "a")).set_out()
+    assert readable(trip)
+    assert trip.asked.answers() is None, "the replica cannot have said yes or no yet"
+    for replica in family.replicas:
+        replica.thaw()
+    end(trip)
+
+
 def test_lasting_answers_that_rest_on_what_no_replica_has_count_for_nobody(family: Family, replicated: Asker) -> None:
     for replica in family.replicas:
         replica.freeze()

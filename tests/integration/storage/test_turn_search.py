@@ -217,6 +217,19 @@ def test_the_list_of_a_client_lives_a_little_longer_than_its_turns(shelf: Shelf,
         assert days * DAY - 10 < shelf.redis.ttl(key) <= days * DAY
 
 
+def test_a_list_that_came_to_its_end_while_a_turn_was_open_has_that_turn_afterwards(shelf: Shelf) -> None:
+    shelf.turn(ANSWERED, DELIVERED)
+    shelf.store.clock.seconds += 40 * DAY
+    client_lists = (keys.turns_of_lead(ACCOUNT, 7), keys.turns_of_contact(ACCOUNT, "contact-1"))
+    new = shelf.store.accept(ACCOUNT)
+    shelf.redis.delete(*client_lists)
+    taken = shelf.store.take(new)
+    shelf.store.advance(taken, ANSWERED)
+    shelf.store.advance(taken, DELIVERED)
+    assert [shelf.redis.zrange(key, 0, -1) for key in client_lists] == [[new.request_id.encode()]] * 2
+    assert all(shelf.redis.ttl(key) > 0 for key in client_lists)
+
+
 def test_a_turn_that_is_kept_no_longer_is_not_shown(shelf: Shelf) -> None:
     gone, there = shelf.turn(), shelf.turn()
     shelf.redis.delete(keys.turn(gone))

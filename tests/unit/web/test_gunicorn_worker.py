@@ -114,6 +114,17 @@ def test_each_webhook_is_answered_and_its_connection_kept(loop: Loop) -> None:
     assert loop.worker.nr_conns == 0
 
 
+def test_several_new_connections_are_taken_at_a_look_and_not_all(loop: Loop) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        loop.ours += [socket.create_connection(listener.getsockname()) for _ in range(10)]
+        loop.worker.accept(listener)
+        assert loop.worker.nr_conns == 8
+        loop.worker.accept(listener)
+        assert loop.worker.nr_conns == 10
+        loop.conns += loop.worker.pending_conns
+
+
 def test_what_the_application_leaves_is_given_unread_to_a_thread(loop: Loop) -> None:
     loop.answer = lambda: None
     loop.connected().sendall(WEBHOOK)
