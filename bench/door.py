@@ -1,8 +1,9 @@
 """The door: requests a second, latency and CPU of the webhook, beside Flask's hello world and one trip to Redis.
 
 Two real gunicorns run under our configuration: ours, and one with what it is compared with. Short rounds of every kind
-alternate in one run, so that ratios of their medians hold on a machine whose mood changes. The CPU of the web processes
-per request is the steady figure. Nothing takes the turns that are accepted. Needs Linux: CPU times come from /proc.
+alternate in one run, and each is held against hello world's in the same moment, for the machine's mood changes within
+seconds: the ratio is the median of these. The CPU of the web processes per request is the steady figure. Nothing takes
+the turns that are accepted. Needs Linux: CPU times come from /proc.
 """
 
 import json
@@ -24,7 +25,7 @@ from sandbox.stack import DOOR, Company, Stack
 
 CONCURRENT = (10, 50, 100)
 REQUESTS = 1000
-ROUNDS = 7
+ROUNDS = 15
 WARM_UP = 500
 # One account takes 12,000 webhooks a minute (app/storage/turns.py); what goes beyond would be refused, and cost less.
 COMPANIES = 20
@@ -70,13 +71,25 @@ def sampled(load: LoadGenerator, subject: Subject, redis: int, count: int, concu
     return Sample(done, (cpu_ms(subject.server) - web) / count, (cpu_ms(redis) - store) / count)
 
 
+def per_second(sample: Sample) -> float:
+    """Requests a second in one round."""
+    return len(sample.done.latencies) / sample.done.seconds
+
+
+def ratio(ours: Sequence[Sample], others: Sequence[Sample]) -> float:
+    """Our requests a second over those of others in the same rounds, the median."""
+    return round(
+        statistics.median(per_second(one) / per_second(other) for one, other in zip(ours, others, strict=True)), 2
+    )
+
+
 def row(name: str, concurrent: int, samples: Sequence[Sample]) -> dict[str, Any]:
     """One line of the table: medians over the rounds."""
     quantiles = [statistics.quantiles(sample.done.latencies, n=100) for sample in samples]
     return {
         "what": name,
         "concurrent": concurrent,
-        "per_second": round(statistics.median(len(one.done.latencies) / one.done.seconds for one in samples)),
+        "per_second": round(statistics.median(map(per_second, samples))),
         "p50_ms": round(statistics.median(one[49] for one in quantiles) * 1000, 1),
         "p99_ms": round(statistics.median(one[98] for one in quantiles) * 1000, 1),
         "longest_ms": round(max(max(one.done.latencies) for one in samples) * 1000, 1),
@@ -99,7 +112,7 @@ def measured(
             for subject in subjects:
                 samples[subject.name].append(sampled(load, subject, redis, count, concurrent))
         for name, ours in samples.items():
-            rows.append(row(name, concurrent, ours))
+            rows.append({**row(name, concurrent, ours), "of_hello": ratio(ours, samples[HELLO])})
             click.echo("  ".join(f"{column} {value}" for column, value in rows[-1].items()))
     return rows
 
@@ -116,11 +129,10 @@ def charged(stack: Stack, companies: Iterable[Company]) -> int:
 
 def goals(rows: Sequence[dict[str, Any]], uncharged: int) -> list[dict[str, Any]]:
     """What was promised, what came out, and whether that is enough."""
-    at_goal = {one["what"]: one for one in rows if one["concurrent"] == GOAL_AT}
-    ratio = round(at_goal[WEBHOOK]["per_second"] / at_goal[HELLO]["per_second"], 2)
-    p99 = at_goal[WEBHOOK]["p99_ms"]
+    (at_goal,) = [one for one in rows if (one["what"], one["concurrent"]) == (WEBHOOK, GOAL_AT)]
+    share, p99 = at_goal["of_hello"], at_goal["p99_ms"]
     return [
-        {"goal": f"requests/s at {GOAL_AT} / hello world's >= {GOAL_RATIO}", "got": ratio, "met": ratio >= GOAL_RATIO},
+        {"goal": f"requests/s at {GOAL_AT} / hello world's >= {GOAL_RATIO}", "got": share, "met": share >= GOAL_RATIO},
         {"goal": f"p99 at {GOAL_AT} concurrent < {GOAL_P99_MS:.0f} ms", "got": p99, "met": p99 < GOAL_P99_MS},
         {"goal": "webhooks that were not accepted and charged: 0", "got": uncharged, "met": uncharged == 0},
     ]
